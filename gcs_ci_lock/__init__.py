@@ -1,0 +1,1 @@
+"""Serialise deployments in CI with a lock kept in Google Cloud Storage."""

@@ -1,0 +1,200 @@
+"""The transitions of a lock record: pure, and idempotent by lease id.
+
+Each takes the stored record and the server time and returns the record to be written, or why
+nothing is to be written. Only a claim drops expired holders.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gcs_ci_lock.core.instant import Interval
+from gcs_ci_lock.core.queue import Claimant, Turn, living, turn_of
+from gcs_ci_lock.core.record import HISTORY_LENGTH, Ended, Freeze, Holder, Outcome, Record, Ticket
+
+# After this long with room, a living waiter would have claimed: tickets die after 90 s, and the
+# next in line moves up within seconds.
+NOBODY_WAITS_AFTER = 150.0
+FENCE_PER_SECOND = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayClaim:
+    """The claimant may enter now: write what `grant` returns."""
+
+    turn: Turn | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueNeeded:
+    """The decision depends on the tickets: list them and ask again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MustWait:
+    """The claimant has to wait, for others or for an unfreeze."""
+
+    turn: Turn
+    frozen: Freeze | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyIn:
+    """An earlier attempt of this very claim has landed."""
+
+    holder: Holder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyOver:
+    """This very lease has been granted and has ended; its id must never be claimed again."""
+
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The record to be written, and the lease's holder in it."""
+
+    record: Record
+    holder: Holder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotHeld:
+    """The lease is not among the holders.
+
+    Attributes:
+        ended: how it ended, if the history still knows it.
+        holders: who holds the lock instead.
+    """
+
+    ended: Ended | None
+    holders: tuple[Holder, ...]
+
+
+def empty_record(name: str, latest: float) -> Record:
+    """Return the record of a lock that nobody has held.
+
+    Its fence starts at the server time: a lock whose record somebody deleted does not hand out
+    an old token again.
+    """
+    return Record(name=name, fence=math.floor(latest * FENCE_PER_SECOND))
+
+
+def settled(record: Record, earliest: float) -> Record:
+    """Return the record without the holders and the freeze whose time is over."""
+    expired = [h for h in record.holders if earliest >= h.expires_at]
+    for holder in expired:
+        # Room appeared when the lease ended, not when somebody noticed.
+        record = _without(record, holder, "expired", holder.expires_at, "")
+    frozen = record.frozen
+    if frozen is not None and frozen.until is not None and earliest >= frozen.until:
+        freed_at = max(record.freed_at, frozen.until)
+        record = replace(record, frozen=None, freed_at=freed_at)
+    return record
+
+
+def consider(
+    record: Record,
+    claimant: Claimant,
+    *,
+    tickets: Sequence[Ticket] | None,
+    earliest: float,
+) -> AlreadyIn | AlreadyOver | MayClaim | QueueNeeded | MustWait:
+    """Decide whether a claimant may enter; `turn.patience` says how long it must first look on.
+
+    Args:
+        record: what `settled` returned.
+        claimant: who asks.
+        tickets: all tickets of the queue, or None if they have not been listed.
+        earliest: the server time, at the earliest.
+    """
+    if (holder := record.holder(claimant.lease)) is not None:
+        return AlreadyIn(holder=holder)
+    if (ended := record.ended(claimant.lease)) is not None:
+        return AlreadyOver(ended=ended)
+    nobody_waits = earliest - record.freed_at >= NOBODY_WAITS_AFTER
+    if not record.holders and not record.frozen and nobody_waits:
+        return MayClaim(turn=None)
+    if tickets is None:
+        return QueueNeeded()
+    turn = turn_of(claimant, record.holders, living(tickets, record, earliest))
+    if record.frozen or turn.patience == math.inf:
+        return MustWait(turn=turn, frozen=record.frozen)
+    return MayClaim(turn=turn)
+
+
+def grant(
+    record: Record, claimant: Claimant, *, now: Interval, beat: int, fence_seen: int
+) -> Written:
+    """Add the claimant to the holders, with the next token.
+
+    Args:
+        record: what `settled` returned, and `consider` decided on.
+        claimant: who enters.
+        now: one reading of the clock, which also serves the deadline.
+        beat: number of this attempt.
+        fence_seen: the highest token this process knows of this lock; never granted again.
+    """
+    if (mine := record.holder(claimant.lease)) is not None:
+        return Written(record=record, holder=mine)
+    fence = max(record.fence, fence_seen) + 1
+    holder = Holder(
+        lease=claimant.lease,
+        owner=claimant.owner,
+        slots=claimant.slots,
+        token=fence,
+        asked_at=claimant.asked_at,
+        granted_at=now.earliest,
+        # `latest`, not `earliest`: under one stale Date the latter let two in.
+        expires_at=now.latest + claimant.ttl,
+        ttl=claimant.ttl,
+        beat=beat,
+    )
+    return Written(
+        record=replace(record, fence=fence, holders=(*record.holders, holder)), holder=holder
+    )
+
+
+def renew(record: Record, lease: str, *, now: Interval, beat: int) -> Written | NotHeld:
+    """Stamp a lease anew; somebody else's claim or end is left alone."""
+    mine = record.holder(lease)
+    if mine is None:
+        return _not_held(record, lease)
+    renewed = replace(mine, expires_at=now.latest + mine.ttl, beat=beat)
+    holders = tuple(renewed if h.lease == lease else h for h in record.holders)
+    return Written(record=replace(record, holders=holders), holder=renewed)
+
+
+def release(record: Record, lease: str, *, earliest: float, note: str = "") -> Written | NotHeld:
+    """End a lease; it removes only its own."""
+    mine = record.holder(lease)
+    if mine is None:
+        return _not_held(record, lease)
+    return Written(record=_without(record, mine, "released", earliest, note), holder=mine)
+
+
+def _not_held(record: Record, lease: str) -> NotHeld:
+    return NotHeld(ended=record.ended(lease), holders=record.holders)
+
+
+def _without(
+    record: Record, holder: Holder, outcome: Outcome, ended_at: float, note: str
+) -> Record:
+    ended = Ended(
+        lease=holder.lease,
+        owner=holder.owner,
+        token=holder.token,
+        asked_at=holder.asked_at,
+        granted_at=holder.granted_at,
+        ended_at=ended_at,
+        outcome=outcome,
+        note=note,
+    )
+    return replace(
+        record,
+        holders=tuple(h for h in record.holders if h.lease != holder.lease),
+        freed_at=max(record.freed_at, ended_at),
+        history=(*record.history, ended)[-HISTORY_LENGTH:],
+    )

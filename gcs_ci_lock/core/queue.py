@@ -1,0 +1,141 @@
+"""The queue: which tickets count, in which order, and who may claim when.
+
+The tickets give fairness only. A wrong or stale queue can cost time, never exclusion.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gcs_ci_lock.core.record import Holder, Owner, Record, Slots, Ticket
+from gcs_ci_lock.core.timing import beat_of
+
+TICKET_LIFE = 90.0
+REFRESH_EVERY = 30.0
+# While a head of the queue that polls each second is alive, it claims well within this.
+HEAD_PATIENCE = 6.0
+PATIENCE_PER_PLACE = 2.0
+# Every holder beats on one object that takes one write a second.
+WRITES_PER_SECOND_USED = 0.6
+
+DEFAULT_PRIORITY = 5
+
+
+class Tolerant(Protocol):
+    """What takes a place in a lock: a holder, a ticket, or a claimant."""
+
+    @property
+    def slots(self) -> Slots:
+        """Holders in total that it tolerates."""
+        ...
+
+    @property
+    def ttl(self) -> float:
+        """Seconds that its lease lasts; a sixth of it is its beat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """One who wants to enter.
+
+    Attributes:
+        arrival: server time of the ticket's first version; infinite before there is a ticket.
+        asked_at: server time of the first look at the lock.
+    """
+
+    lease: str
+    owner: Owner
+    slots: Slots
+    ttl: float
+    asked_at: float
+    arrival: float = math.inf
+    priority: int = DEFAULT_PRIORITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Where a claimant stands.
+
+    Attributes:
+        ahead: the living tickets before it, first in line first.
+        patience: seconds that this queue and these holders must have been seen unchanged, on the
+            claimant's own boot clock, before it may claim; 0: at once; infinite: it must wait.
+        beside_holders: whether it would fit if nobody stood ahead.
+    """
+
+    ahead: tuple[Ticket, ...]
+    patience: float
+    beside_holders: bool
+
+    @property
+    def place(self) -> int:
+        """Return 1 for the head of the queue."""
+        return len(self.ahead) + 1
+
+
+def fits(present: Iterable[Tolerant], claimant: Tolerant) -> bool:
+    """Tell whether a claimant fits beside those present, by the rule of the smallest slots.
+
+    One rule gives mutex, semaphore and read-write lock. Says nothing about the queue.
+    """
+    everyone = [*present, claimant]
+    writers = WRITES_PER_SECOND_USED * min(beat_of(one.ttl) for one in everyone)
+    # The first to come always fits: alone it writes less than the object takes.
+    return len(everyone) <= min(one.slots for one in everyone) and len(everyone) - 1 < max(
+        math.floor(writers), 1
+    )
+
+
+def living(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[Ticket]:
+    """Return the tickets that count: refreshed lately, not superseded, not already served."""
+    served = {h.lease for h in record.holders} | {e.lease for e in record.history}
+    return [
+        t
+        for t in tickets
+        if not is_dead(t, earliest) and not t.superseded_by and t.lease not in served
+    ]
+
+
+def is_dead(ticket: Ticket, earliest: float) -> bool:
+    """Tell whether the waiter has not refreshed its ticket for so long that it must be gone."""
+    return earliest - ticket.refreshed_at >= TICKET_LIFE
+
+
+def turn_of(claimant: Claimant, holders: Sequence[Holder], counted: Iterable[Ticket]) -> Turn:
+    """Return where the claimant stands among the tickets that count.
+
+    Args:
+        claimant: who asks.
+        holders: those not yet expired.
+        counted: what `living` returned; the claimant's own ticket may be among them.
+    """
+    mine = (-claimant.priority, claimant.arrival, claimant.lease)
+    others = sorted(((_rank(t), t) for t in counted if t.lease != claimant.lease), key=_first)
+    ahead = tuple(ticket for rank, ticket in others if rank < mine)
+    return Turn(
+        ahead=ahead,
+        patience=_patience(claimant, holders, ahead),
+        beside_holders=fits(holders, claimant),
+    )
+
+
+def _rank(ticket: Ticket) -> tuple[int, float, str]:
+    return (-ticket.priority, ticket.arrival, ticket.lease)
+
+
+def _first(pair: tuple[tuple[int, float, str], Ticket]) -> tuple[int, float, str]:
+    return pair[0]
+
+
+def _patience(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Ticket]) -> float:
+    # A writer that waits for readers to leave is not overtaken by later readers.
+    if any(not fits(holders, ticket) for ticket in ahead):
+        return math.inf
+    for passed_over in range(len(ahead) + 1):
+        if fits([*holders, *ahead[passed_over:]], claimant):
+            if passed_over == 0:
+                return 0.0
+            return HEAD_PATIENCE + PATIENCE_PER_PLACE * (passed_over - 1)
+    return math.inf

@@ -1,0 +1,90 @@
+"""Everything that can go wrong, each with its fields and one exit code.
+
+The exit codes follow sysexits.h where it has one: 69 EX_UNAVAILABLE, 75 EX_TEMPFAIL,
+76 (lease lost), 77 EX_NOPERM; 2 is the usual code for wrong usage.
+"""
+
+from typing import ClassVar
+
+
+class LockError(Exception):
+    """The parent of every error that this package raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(LockError):
+    """An input or a setting is wrong; nothing was changed anywhere."""
+
+    exit_code = 2
+
+
+class RecordInvalid(UsageError):
+    """The stored lock record cannot be understood; it was left as it is.
+
+    Attributes:
+        uri: the object, as gs://BUCKET/PATH or its path alone.
+        problem: what was expected and what was found.
+    """
+
+    def __init__(self, uri: str, problem: str) -> None:
+        """Describe the object and the problem."""
+        super().__init__(
+            f"the lock record {uri} is not valid: {problem}. It was left as it is. "
+            f"Look at it with: gcloud storage cat {uri}"
+        )
+        self.uri = uri
+        self.problem = problem
+
+
+class StoreError(LockError):
+    """A request to the storage server did not do what was asked."""
+
+
+class Changed(StoreError):
+    """The object's generation is not the one named: somebody else wrote or deleted it."""
+
+
+class Ambiguous(StoreError):
+    """No usable answer came: the request may or may not have been carried out.
+
+    Attributes:
+        busy: the server asked to slow down (429 or 503).
+    """
+
+    exit_code = 69
+
+    def __init__(self, message: str, *, busy: bool = False) -> None:
+        """Say what happened to the request."""
+        super().__init__(message)
+        self.busy = busy
+
+
+class StorageUnreachable(StoreError):
+    """The storage server gave no usable answer for as long as we were ready to try."""
+
+    exit_code = 69
+
+
+class BucketMissing(StoreError):
+    """The bucket does not exist."""
+
+    exit_code = 2
+
+
+class Denied(StoreError):
+    """The credentials are missing, refused, or lack a permission."""
+
+    exit_code = 77
+
+
+class NotAcquired(LockError):
+    """The lock was not granted in time."""
+
+    exit_code = 75
+
+
+class LeaseLost(LockError):
+    """The lease is not ours any more, or can no longer be believed to be ours."""
+
+    exit_code = 76

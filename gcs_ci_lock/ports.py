@@ -1,0 +1,169 @@
+"""What the lock needs of the world: storage, clocks, chance, and the wish to stop.
+
+Each port has two implementations, one real and one for tests, and one contract that both pass
+(tests/contracts). Everything below the adapters sees only these.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gcs_ci_lock.core.instant import Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An object as it was read.
+
+    Attributes:
+        body: its bytes, or None where it has more than the limit that was asked for.
+    """
+
+    body: bytes | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no such object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The object's generation is still the one known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One object in a listing, or one just written.
+
+    Attributes:
+        path: the whole name of the object.
+        created_text: `timeCreated` of this generation as the server wrote it (RFC 3339), "" if
+            the server did not say.
+        updated_text: `updated` likewise.
+        metadata: custom metadata; a stranger may have written it.
+    """
+
+    path: str
+    generation: int
+    created_text: str
+    updated_text: str
+    metadata: Mapping[str, str]
+
+
+class Store(Protocol):
+    """One bucket, changed only by compare-and-swap on an object's generation.
+
+    Every call is one attempt: a listing one request a page, anything else one request. Nothing is
+    tried again inside. Every answer that carries a `Date`, refusals included, is shown to
+    `server_time`. All calls may be made from several threads.
+
+    Raises (every method):
+        Ambiguous: no usable answer (time-out, reset, 408, 429, 5xx, half a body): it may or may
+            not have been carried out.
+        Denied: 401 or 403, or no credentials.
+        BucketMissing: the server says so.
+        StoreError: any other refusal.
+    """
+
+    def read(
+        self, path: str, *, known: int | None, limit: int, timeout: float
+    ) -> Found | Missing | Unchanged:
+        """Read one object.
+
+        Args:
+            path: the object's whole name.
+            known: a generation that need not be sent again, or None.
+            limit: bytes that are read at most.
+            timeout: seconds.
+        """
+        ...
+
+    def write(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        generation: int,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float,
+    ) -> Entry:
+        """Replace or create one object, and return what is there now.
+
+        Args:
+            path: the object's whole name.
+            body: the whole content.
+            generation: the one expected there; 0: the object must not exist.
+            metadata: custom metadata of the new version.
+            timeout: seconds.
+
+        Raises:
+            Changed: another generation, or none, is there; also after our own write whose answer
+                was lost: never conclude from it.
+        """
+        ...
+
+    def list(self, prefix: str, *, timeout: float) -> Sequence[Entry]:
+        """Return all objects whose names begin with `prefix`, all pages, in order of name."""
+        ...
+
+    def delete(self, path: str, *, generation: int, timeout: float) -> None:
+        """Delete one object; one that is gone already is no error.
+
+        Raises:
+            Changed: another generation is there.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """The local boot clock, which counts suspension; and what it says of the server's time."""
+
+    def boot(self) -> float:
+        """Return seconds since some fixed moment; never goes back, goes on during suspension."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; longer if the machine is suspended."""
+        ...
+
+
+class ServerClock(Protocol):
+    """The storage server's time as known from its `Date` headers."""
+
+    def observe(self, *, date: float, sent: float, received: float) -> None:
+        """Take one answer into account; times as in `core.instant.Sample`."""
+        ...
+
+    def at(self, boot: float) -> Interval:
+        """Return the server time at a reading of the boot clock.
+
+        Raises:
+            StoreError: no answer with a `Date` has come yet.
+        """
+        ...
+
+
+class Chance(Protocol):
+    """Randomness."""
+
+    def fraction(self) -> float:
+        """Return a number in [0, 1)."""
+        ...
+
+    def lease_id(self) -> str:
+        """Return 128 random bits as 26 or so characters of [a-z0-9]."""
+        ...
+
+
+class Stop(Protocol):
+    """Somebody's wish that the work in hand ends."""
+
+    def is_set(self) -> bool:
+        """Tell whether it has been uttered."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is uttered or the time is over; tell whether it has been uttered."""
+        ...
