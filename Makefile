@@ -1,0 +1,38 @@
+# `make` alone lists the targets. Everything runs from .venv, which the first target makes.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint test small medium large docs
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(READY) ## make .venv with everything in it
+
+$(READY): pyproject.toml requirements/dev.txt scripts/setup
+	@scripts/setup
+	@touch $@
+
+demo: $(READY) ## watch three jobs take turns on this machine
+	@$(BIN)/gcs-ci-lock dry-run
+
+lint: $(READY) ## check style, types, layers, workflows and generated text
+	@scripts/lint
+
+test: $(READY) ## all tests, small, medium and large
+	@scripts/test small medium large
+
+small: $(READY) ## tests of one process, no socket, no file: seconds
+	@scripts/test small
+
+medium: $(READY) ## tests against a storage server on localhost: a minute or two
+	@scripts/test medium
+
+large: $(READY) ## tests in real containers; brings up a Docker engine where it may
+	@scripts/test large
+
+docs: $(READY) ## write the generated parts of README.md and docs/ anew
+	@scripts/docs
