@@ -1,0 +1,131 @@
+"""Sizes and limits of the tests, as tests/README.md describes them."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+from hypothesis import settings
+
+SIZES: Final = ("small", "medium", "large")
+# Seconds on the clock, after which a test is ended. Small tests are judged by processor time, so
+# theirs only ends what hangs.
+TIME_LIMITS: Final = {"small": 30, "medium": 20, "large": 300}
+# Seconds of processor time: a busy machine slows a small test without failing it.
+SMALL_CPU_LIMIT: Final = 2.0
+FORBID_SKIPS: Final = "GCS_CI_LOCK_TESTS_FORBID_SKIPS"
+NO_ENGINE: Final = "GCS_CI_LOCK_TESTS_NO_ENGINE"
+
+pytest.register_assert_rewrite("tests.contracts", "tests.support")
+
+# The limits above are ours; hypothesis's own 200 ms for one example would fail on a busy machine.
+settings.register_profile("gcs-ci-lock", parent=settings(), deadline=None)
+settings.load_profile("gcs-ci-lock")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch for skipped tests where none is allowed."""
+    if os.environ.get(FORBID_SKIPS):
+        config.pluginmanager.register(NothingIsSkipped(), "nothing-is-skipped")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the marks of its folder, and run the small ones first."""
+    for item in items:
+        item.add_marker(size_of(item.path))
+        item.add_marker(pytest.mark.timeout(TIME_LIMITS[size_of(item.path)]), append=False)
+    items.sort(key=lambda item: SIZES.index(size_of(item.path)))
+
+
+def size_of(path: Path) -> str:
+    """Return the size that a test file's folder stands for."""
+    size = path.relative_to(Path(__file__).parent).parts[0]
+    if size not in SIZES:
+        message = f"{path}: expected tests in one of tests/{{{','.join(SIZES)}}}"
+        raise pytest.UsageError(message)
+    return size
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip large tests where there is no Docker engine."""
+    reason = os.environ.get(NO_ENGINE)
+    if reason and size_of(item.path) == "large":
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Hold small tests to what their size allows."""
+    if size_of(item.path) != "small":
+        return (yield)
+    began = time.process_time()
+    with nothing_but_computing():
+        result = yield
+    spent = time.process_time() - began
+    if spent > SMALL_CPU_LIMIT:
+        pytest.fail(
+            f"took {spent:.1f} s of processor time; a small test may take {SMALL_CPU_LIMIT:g} s",
+            pytrace=False,
+        )
+    return result
+
+
+@contextmanager
+def nothing_but_computing() -> Iterator[None]:
+    """Make sockets, sleep and other processes fail the test that uses them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", refusal("time.sleep"))
+        for method in ("connect", "connect_ex", "bind", "sendto"):
+            patch.setattr(socket.socket, method, refusal(f"socket.{method}"))
+        patch.setattr(subprocess.Popen, "__init__", refusal("subprocess.Popen"))
+        yield
+
+
+def refusal(what: str) -> Callable[..., NoReturn]:
+    """Return what stands in for something that a small test may not use."""
+
+    def refuse(*_arguments: object, **_named: object) -> NoReturn:
+        pytest.fail(
+            f"{what}: a small test is one process without sockets or sleep; see tests/README.md"
+        )
+
+    return refuse
+
+
+class NothingIsSkipped:
+    """Fails the session if any test was skipped."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a skipped test; an expected failure is reported as skipped too, but ran."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that was skipped as a whole."""
+        if report.skipped:
+            self.skipped.append(report.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Turn a green session with skips into a failed one."""
+        if self.skipped and session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say so."""
+        if self.skipped:
+            terminalreporter.section(f"{FORBID_SKIPS} is set", red=True)
+            for name in self.skipped:
+                terminalreporter.line(f"skipped, which is not allowed here: {name}", red=True)

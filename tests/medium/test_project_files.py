@@ -1,0 +1,74 @@
+"""What the project's own files promise, read from the files."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.example
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "gcs_ci_lock" / "core"
+TARGETS = ("setup", "demo", "lint", "test", "small", "medium", "large", "docs")
+
+
+@pytest.mark.parametrize("name", ["runtime", "build", "dev"])
+def test_every_requirement_is_pinned_with_hashes_and_names_no_index(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    requirements = [block for block in re.split(r"\n(?=\S)", text) if "==" in block]
+
+    assert requirements
+    assert all("--hash=sha256:" in block for block in requirements)
+    assert not re.search(r"://|--(extra-)?index|--find-links|^-[if]\b", text, re.MULTILINE)
+
+
+def test_what_is_installed_for_running_and_for_developing_is_the_same() -> None:
+    def pins(name: str) -> set[str]:
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        return set(re.findall(r"^\S+==\S+", text, re.MULTILINE))
+
+    assert pins("runtime") | pins("build") <= pins("dev")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_make_knows_its_targets_and_help_names_them(target: str) -> None:
+    rehearsal = subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=False)
+    listing = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True)
+
+    assert rehearsal.returncode == 0
+    assert f"make {target} " in listing.stdout
+
+
+def test_every_approach_that_a_test_may_be_marked_with_is_explained() -> None:
+    explanation = (ROOT / "tests" / "README.md").read_text()
+    configured = re.findall(
+        r'^    "([a-z_]+): ', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
+    )
+
+    assert len(configured) == 10
+    assert [mark for mark in configured if f"`{mark}`" not in explanation] == []
+
+
+@pytest.mark.parametrize("file", sorted(CORE.glob("*.py")), ids=lambda file: file.name)
+def test_the_core_imports_nothing_but_the_standard_library_and_itself(file: Path) -> None:
+    ours = ("gcs_ci_lock.core", "gcs_ci_lock.errors")
+
+    foreign = [
+        name
+        for name in imported(file)
+        if not name.startswith(ours) and name.partition(".")[0] not in sys.stdlib_module_names
+    ]
+
+    assert foreign == []
+
+
+def imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""

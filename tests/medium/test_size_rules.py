@@ -1,0 +1,149 @@
+"""tests/conftest.py holds each size to its rules: seen from outside, in a project of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.example
+
+CONFTEST = Path(__file__).parents[1] / "conftest.py"
+CONFIGURATION = """
+[pytest]
+addopts = --strict-markers -p no:cacheprovider
+markers =
+    small
+    medium
+    large
+"""
+
+
+class Project:
+    """A project with our conftest.py and tests of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "tests").mkdir()
+        (root / "tests" / "conftest.py").write_text(CONFTEST.read_text())
+        (root / "pytest.ini").write_text(CONFIGURATION)
+
+    def write(self, path: str, source: str) -> None:
+        file = self.root / "tests" / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(source)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GCS_CI_LOCK_")}
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=self.root,
+            env=inherited | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import time; time.sleep(0)",
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "import socket; socket.socket().bind(('127.0.0.1', 0))",
+        "import subprocess; subprocess.run(['true'])",
+    ],
+)
+def test_a_small_test_may_neither_sleep_nor_reach_out(project: Project, statement: str) -> None:
+    body = f"    try:\n        {statement}\n    except Exception:\n        pass\n"
+    project.write("small/test_it.py", f"def test_it():\n{body}")
+
+    result = project.run()
+
+    assert result.returncode == 1
+    assert "a small test is one process without sockets or sleep" in result.stdout
+
+
+def test_a_medium_test_may(project: Project) -> None:
+    project.write("medium/test_it.py", "import time\ndef test_it(): time.sleep(0)\n")
+
+    assert project.run().returncode == 0
+
+
+def test_a_small_test_that_computes_too_long_fails(project: Project) -> None:
+    source = "import time\ndef test_it():\n    while time.process_time() < 4: pass\n"
+    project.write("small/test_it.py", source)
+
+    result = project.run()
+
+    assert result.returncode == 1
+    assert "a small test may take 2 s" in result.stdout
+
+
+def test_sizes_run_in_their_order_and_are_marked(project: Project) -> None:
+    for size in ("large", "medium", "small"):
+        project.write(f"{size}/test_{size}.py", "def test_it(): pass\n")
+
+    everything = project.run("--collect-only", "-q").stdout
+    large = project.run("--collect-only", "-q", "-m", "large").stdout
+
+    assert [line.split("/")[1] for line in everything.splitlines() if "::" in line] == [
+        "small",
+        "medium",
+        "large",
+    ]
+    assert [line.split("/")[1] for line in large.splitlines() if "::" in line] == ["large"]
+
+
+def test_a_test_without_a_size_is_refused(project: Project) -> None:
+    project.write("other/test_it.py", "def test_it(): pass\n")
+
+    result = project.run()
+
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "expected tests in one of tests/{small,medium,large}" in result.stderr
+
+
+def test_large_tests_are_skipped_with_the_reason_where_there_is_no_engine(
+    project: Project,
+) -> None:
+    project.write("large/test_it.py", "def test_it(): pass\n")
+
+    result = project.run("-ra", GCS_CI_LOCK_TESTS_NO_ENGINE="not root")
+
+    assert result.returncode == 0
+    assert "not root" in result.stdout
+    assert "1 skipped" in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pytest\ndef test_it(): pytest.skip('no')\n",
+        "import pytest\n@pytest.mark.skip(reason='no')\ndef test_it(): pass\n",
+        "import pytest\npytest.skip('no', allow_module_level=True)\n",
+    ],
+)
+def test_a_skip_fails_the_session_where_skips_are_forbidden(project: Project, source: str) -> None:
+    project.write("small/test_fine.py", "def test_it(): pass\n")
+    project.write("small/test_skipped.py", source)
+
+    allowed = project.run()
+    forbidden = project.run(GCS_CI_LOCK_TESTS_FORBID_SKIPS="1")
+
+    assert allowed.returncode == 0
+    assert forbidden.returncode == 1
+    assert "skipped, which is not allowed here: tests/small/test_skipped.py" in forbidden.stdout
+
+
+def test_an_expected_failure_is_no_skip(project: Project) -> None:
+    source = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it(): assert False\n"
+    project.write("small/test_it.py", source)
+
+    assert project.run(GCS_CI_LOCK_TESTS_FORBID_SKIPS="1").returncode == 0
