@@ -1,0 +1,165 @@
+"""The Python interface: `with Lock("prod", bucket="gs://acme-locks").acquire() as lease`."""
+
+import os
+import threading
+from dataclasses import replace
+from types import TracebackType
+
+from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.clock import Wakeup
+from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.timing import parse_duration
+from gcs_ci_lock.errors import LeaseLost, NotAcquired
+from gcs_ci_lock.handed import release
+from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.lock import Lock as OneLock
+from gcs_ci_lock.ports import Chance
+from gcs_ci_lock.report.lines import lost_lines, timeout_lines
+from gcs_ci_lock.report.progress import Progress
+from gcs_ci_lock.waiting import Acquired, Stopped, Waiter
+from gcs_ci_lock.wiring import Connection, connect
+
+
+class Lock:
+    """A lock in a bucket. It holds nothing itself: `acquire` returns what does."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        bucket: str,
+        slots: int | str = 1,
+        ttl: str = "2m",
+        max_hold: str = "6h",
+        reason: str = "",
+        endpoint: str | None = None,
+    ) -> None:
+        """Check the settings; no request is made.
+
+        Args:
+            name: 1-8 segments of [a-z0-9._-]{1,64} joined by "/".
+            bucket: BUCKET or gs://BUCKET/PREFIX.
+            slots: holders tolerated in total, this one included, or "unlimited".
+            ttl: how long the lease lasts after its last renewal, "30s" to "24h".
+            max_hold: after this long the lease is renewed no more.
+            reason: shown to those who wait.
+            endpoint: another storage endpoint; plain http only on loopback.
+
+        Raises:
+            UsageError: one of them is wrong.
+        """
+        self._endpoint = endpoint
+        self._request: LockRequest = lock_request(
+            name=name,
+            bucket=bucket,
+            slots=str(slots),
+            wait="30m",
+            ttl=ttl,
+            max_hold=max_hold,
+            owner=replace(detect_owner(os.environ), reason=reason),
+        )
+
+    def acquire(self, wait: str = "30m") -> "Lease":
+        """Wait for the lock and return a lease that a thread renews until it is released.
+
+        Args:
+            wait: a duration such as "30m"; "0": one try.
+
+        Raises:
+            NotAcquired: it was not to be had in time; the message names who has it.
+            StorageUnreachable: the storage server does not answer.
+            Denied: it refuses the credentials.
+            UsageError: `wait` is wrong, the bucket is missing, the record is none.
+        """
+        budget = parse_duration(wait, "wait")
+        request = replace(self._request, wait=budget)
+        connection = connect(
+            request.paths.location.bucket, endpoint=self._endpoint, environ=os.environ
+        )
+        lock = connection.lock(request.paths, request.timing)
+        progress = Progress(_ignore, clock=connection.clock, asking=_ignore)
+        outcome = Waiter(
+            lock, request, chance=connection.chance, stop=Wakeup(), observer=progress
+        ).run()
+        match outcome:
+            case Acquired():
+                return Lease(connection, lock, request, outcome)
+            case Stopped():
+                # Nobody sets the stop that was made above.
+                raise NotAcquired
+            case _:
+                raise NotAcquired("\n".join(timeout_lines(outcome.situation)))
+
+
+class Lease:
+    """A lock that this process holds, renewed by a thread of its own.
+
+    Does not stop your work when it is lost: call `check` before each step that must not overlap,
+    and give `token` to whatever can refuse a lower one.
+    """
+
+    def __init__(
+        self, connection: Connection, lock: OneLock, request: LockRequest, acquired: Acquired
+    ) -> None:
+        """Start renewing; made by `Lock.acquire`."""
+        self._lock = lock
+        self._chance: Chance = connection.chance
+        self.name = request.paths.name
+        self.id = acquired.tenure.lease
+        self.token = acquired.tenure.token
+        self.waited = acquired.waited
+        self._keeper = Keeper(
+            lock,
+            acquired.tenure,
+            chance=connection.chance,
+            max_hold=request.max_hold,
+            began=acquired.tenure.sent_at,
+        )
+        self._stop = Wakeup()
+        self._thread = threading.Thread(
+            target=self._keeper.keep, args=(self._stop,), name="keeper", daemon=True
+        )
+        self._thread.start()
+
+    def believes_held(self) -> bool:
+        """Tell whether we may still believe that we hold the lock; no request is made."""
+        return self._keeper.lost() is None
+
+    def check(self) -> None:
+        """Do nothing while the lease holds; no request is made.
+
+        Raises:
+            LeaseLost: it does not, and why.
+        """
+        lost: Lost | None = self._keeper.lost()
+        if lost is not None:
+            raise LeaseLost("\n".join(lost_lines(self.name, lost.reason)))
+
+    def release(self) -> None:
+        """Stop renewing and give the lock back; nobody else's, and once only.
+
+        Raises:
+            LockError: the server does not answer; the lease ends by itself.
+        """
+        self._stop.set()
+        self._thread.join()
+        release(self._lock, self.id, chance=self._chance)
+
+    def __enter__(self) -> "Lease":
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release it."""
+        self.release()
+
+
+def _ignore(_: object) -> None:
+    return

@@ -1,0 +1,1 @@
+"""The CI systems: who we are in them, and how to speak to them."""

@@ -1,0 +1,16 @@
+"""Where are we, and who?"""
+
+import socket
+from collections.abc import Mapping
+
+from gcs_ci_lock.ci import github, gitlab, local
+from gcs_ci_lock.core.record import Owner
+
+
+def detect_owner(environ: Mapping[str, str]) -> Owner:
+    """Return the job or person that runs this, as the environment tells it."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return github.owner(environ)
+    if environ.get("GITLAB_CI") == "true":
+        return gitlab.owner(environ)
+    return local.owner(environ, socket.gethostname())

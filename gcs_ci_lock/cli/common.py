@@ -1,0 +1,156 @@
+"""What the commands have in common: connecting, waiting, and telling how it went."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.clock import SignalStop
+from gcs_ci_lock.core.handover import Handover
+from gcs_ci_lock.core.names import LockPaths
+from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.timing import Timing
+from gcs_ci_lock.errors import NotAcquired
+from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.report.lines import acquired_line, timeout_lines
+from gcs_ci_lock.report.progress import Progress
+from gcs_ci_lock.waiting import Acquired, Stopped, TimedOut, Waiter
+from gcs_ci_lock.wiring import Connection, connect
+
+
+def say(line: str) -> None:
+    """Print a line for people, where it never mixes with data."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """The options of a command that acquires, as they were given."""
+
+    name: str
+    bucket: str
+    endpoint: str
+    slots: str
+    wait: str
+    ttl: str
+    max_hold: str
+    reason: str
+    verbose: bool
+
+    def request(self) -> LockRequest:
+        """Return what is asked for.
+
+        Raises:
+            UsageError: an option is wrong.
+        """
+        return lock_request(
+            name=self.name,
+            bucket=self.bucket,
+            slots=self.slots,
+            wait=self.wait,
+            ttl=self.ttl,
+            max_hold=self.max_hold,
+            owner=replace(detect_owner(os.environ), reason=self.reason),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A lock that this process has acquired."""
+
+    connection: Connection
+    lock: Lock
+    request: LockRequest
+    acquired: Acquired
+
+    def keeper(self) -> Keeper:
+        """Return the keeper of the lease; it does not run yet."""
+        return Keeper(
+            self.lock,
+            self.acquired.tenure,
+            chance=self.connection.chance,
+            max_hold=self.request.max_hold,
+            began=self.acquired.tenure.sent_at,
+        )
+
+
+def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
+    """Return a connection to a bucket.
+
+    Raises:
+        UsageError: the endpoint cannot be used.
+        Denied: there are no credentials.
+    """
+    return connect(
+        bucket, endpoint=endpoint or None, environ=os.environ, log=say if verbose else None
+    )
+
+
+def open_lock(handover: Handover, *, verbose: bool) -> tuple[Connection, Lock]:
+    """Return the lock of a lease that another process acquired."""
+    connection = open_bucket(handover.paths.location.bucket, handover.endpoint, verbose=verbose)
+    return connection, connection.lock(handover.paths, handover.timing)
+
+
+def acquire(
+    asking: Asking, stop: SignalStop, *, kept_how: str, announce: Callable[[Handover], None]
+) -> Held | Stopped:
+    """Wait for a lock and tell people how it goes.
+
+    Args:
+        asking: the options.
+        stop: ends the wait.
+        kept_how: who renews the lease, for people.
+        announce: is given the lease before it is claimed, with token 0, and when it is granted.
+
+    Raises:
+        NotAcquired: it was not to be had in time; the message names who has it.
+        LockError: whatever else went wrong.
+    """
+    request = asking.request()
+    connection = open_bucket(
+        request.paths.location.bucket, asking.endpoint, verbose=asking.verbose
+    )
+    lock = connection.lock(request.paths, request.timing)
+
+    def ask(lease: str) -> None:
+        announce(handover_of(request, lease, token=0, endpoint=asking.endpoint))
+
+    progress = Progress(say, clock=connection.clock, asking=ask)
+    waiter = Waiter(lock, request, chance=connection.chance, stop=stop, observer=progress)
+    outcome = waiter.run()
+    match outcome:
+        case Acquired():
+            tenure = outcome.tenure
+            announce(
+                handover_of(request, tenure.lease, token=tenure.token, endpoint=asking.endpoint)
+            )
+            say(acquired_line(request.paths.name, outcome.waited, tenure.token, kept_how))
+            return Held(connection=connection, lock=lock, request=request, acquired=outcome)
+        case TimedOut():
+            raise NotAcquired("\n".join(timeout_lines(outcome.situation)))
+        case Stopped():
+            say(f'Stopped waiting for lock "{request.paths.name}"')
+            return outcome
+
+
+def handover_of(request: LockRequest, lease: str, *, token: int, endpoint: str) -> Handover:
+    """Return the lease as it is handed to another process."""
+    return Handover(
+        bucket=str(request.paths.location),
+        name=request.paths.name,
+        lease=lease,
+        token=token,
+        ttl_s=request.timing.ttl,
+        max_hold_s=request.max_hold,
+        kept=request.timing.beat is not None,
+        endpoint=endpoint,
+    )
+
+
+def looking(paths: LockPaths, connection: Connection) -> Lock:
+    """Return a lock that is only looked at."""
+    return connection.lock(paths, Timing.for_ttl(120.0))

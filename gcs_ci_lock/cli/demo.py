@@ -1,0 +1,26 @@
+"""`dry-run`: see jobs take turns on this machine, without a bucket."""
+
+from typing import Annotated
+
+import typer
+
+from gcs_ci_lock.cli.options import Json
+
+
+def dry_run(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- CMD...]", show_default=False, help="What each job runs; default: sleep."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", envvar="GCS_CI_LOCK_JOBS", metavar="N", help="How many jobs."),
+    ] = 3,
+    json: Json = False,  # noqa: FBT002 - typer's way to a flag
+) -> int:
+    """Let N jobs contend for one lock on an embedded storage server, and judge the result."""
+    from gcs_ci_lock.dryrun import dry_run as start
+
+    return start(command or [], jobs=jobs, as_json=json)

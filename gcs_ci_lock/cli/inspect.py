@@ -1,0 +1,25 @@
+"""`status`: who holds, who waits, since when, until when."""
+
+from typing import Annotated
+
+import typer
+
+from gcs_ci_lock.cli.options import Bucket, Endpoint, Json, Verbose
+
+
+def status(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", show_default=False, help="Locks; default: all."),
+    ] = None,
+    bucket: Bucket = "",
+    endpoint: Endpoint = "",
+    json: Json = False,  # noqa: FBT002 - typer's way to a flag
+    verbose: Verbose = False,  # noqa: FBT002
+) -> int:
+    """Show who holds, who waits, since when, until when."""
+    from gcs_ci_lock.cli.looking import show_status
+
+    return show_status(
+        names or [], bucket=bucket, endpoint=endpoint, as_json=json, verbose=verbose
+    )

@@ -1,0 +1,81 @@
+"""`acquire`, `check` and `release`: the lease lives between processes, in a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gcs_ci_lock.cli.options import (
+    DEFAULT_LEASE_FILE,
+    Bucket,
+    Endpoint,
+    Json,
+    LeaseFile,
+    MaxHold,
+    Name,
+    Reason,
+    Slots,
+    Ttl,
+    Verbose,
+    Wait,
+)
+
+
+def acquire(  # noqa: PLR0913 - one parameter per option
+    name: Name,
+    bucket: Bucket = "",
+    endpoint: Endpoint = "",
+    slots: Slots = "1",
+    wait: Wait = "30m",
+    ttl: Ttl = "2m",
+    max_hold: MaxHold = "6h",
+    reason: Reason = "",
+    lease_file: LeaseFile = DEFAULT_LEASE_FILE,
+    json: Json = False,  # noqa: FBT002 - typer's way to a flag
+    verbose: Verbose = False,  # noqa: FBT002
+) -> int:
+    """Acquire the lock; a background keeper renews it until `release`."""
+    from gcs_ci_lock.cli.between import acquire_lease
+    from gcs_ci_lock.cli.common import Asking
+
+    asking = Asking(
+        name=name,
+        bucket=bucket,
+        endpoint=endpoint,
+        slots=slots,
+        wait=wait,
+        ttl=ttl,
+        max_hold=max_hold,
+        reason=reason,
+        verbose=verbose,
+    )
+    return acquire_lease(asking, Path(lease_file), as_json=json)
+
+
+def check(
+    lease_file: LeaseFile = DEFAULT_LEASE_FILE,
+    verbose: Verbose = False,  # noqa: FBT002 - typer's way to a flag
+) -> int:
+    """Tell whether the lease still holds: exit code 0, or 76 if it is lost."""
+    from gcs_ci_lock.cli.between import check_lease
+
+    return check_lease(Path(lease_file), verbose=verbose)
+
+
+def release(
+    lease_file: LeaseFile = DEFAULT_LEASE_FILE,
+    verbose: Verbose = False,  # noqa: FBT002 - typer's way to a flag
+) -> int:
+    """End the background keeper and release the lease; nobody else's."""
+    from gcs_ci_lock.cli.between import release_lease
+
+    return release_lease(Path(lease_file), verbose=verbose)
+
+
+def keep(
+    lease_file: Annotated[str, typer.Option("--lease-file", help="What acquire wrote.")],
+) -> int:
+    """Renew the lease in the file until SIGTERM, then release it (started by acquire)."""
+    from gcs_ci_lock.cli.between import keep_lease
+
+    return keep_lease(Path(lease_file))

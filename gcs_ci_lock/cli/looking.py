@@ -1,0 +1,74 @@
+"""What `status` does."""
+
+import json
+from collections.abc import Sequence
+
+from gcs_ci_lock.cli.common import looking, open_bucket
+from gcs_ci_lock.core.names import Location, LockPaths, checked_name
+from gcs_ci_lock.core.protocol import empty_record, settled
+from gcs_ci_lock.core.queue import living
+from gcs_ci_lock.core.settings import lock_paths
+from gcs_ci_lock.errors import Ambiguous, StorageUnreachable, UsageError
+from gcs_ci_lock.report.status import LockStatus, status_json, status_lines
+from gcs_ci_lock.wiring import Connection
+
+LIST_TIMEOUT = 30.0
+
+
+def show_status(
+    names: Sequence[str], *, bucket: str, endpoint: str, as_json: bool, verbose: bool
+) -> int:
+    """Print the state of locks; return the exit code.
+
+    Raises:
+        StorageUnreachable: the server did not answer.
+        LockError: whatever else went wrong.
+    """
+    wanted = [lock_paths(name=name, bucket=bucket) for name in names]
+    location = lock_paths(name="any", bucket=bucket).location
+    connection = open_bucket(location.bucket, endpoint, verbose=verbose)
+    try:
+        paths = wanted or _all_locks(connection, location)
+        statuses = [_look(connection, one) for one in paths]
+    except Ambiguous as trouble:
+        raise StorageUnreachable(str(trouble)) from trouble
+    if as_json:
+        print(json.dumps({"locks": [status_json(one) for one in statuses]}))
+        return 0
+    for one in statuses:
+        print("\n".join(status_lines(one)))
+    if not statuses:
+        print(f"There is no lock in {location}")
+    return 0
+
+
+def _look(connection: Connection, paths: LockPaths) -> LockStatus:
+    lock = looking(paths, connection)
+    stored = lock.look()
+    tickets = lock.tickets()
+    earliest = lock.now().earliest
+    record = settled(stored.record or empty_record(paths.name, earliest), earliest)
+    waiting = sorted(
+        living(tickets, record, earliest), key=lambda t: (-t.priority, t.arrival, t.lease)
+    )
+    return LockStatus(
+        name=paths.name, uri=paths.uri, record=record, waiters=tuple(waiting), earliest=earliest
+    )
+
+
+def _all_locks(connection: Connection, location: Location) -> list[LockPaths]:
+    entries = connection.store.list(f"{location.prefix}/", timeout=LIST_TIMEOUT)
+    names = (
+        entry.path.removeprefix(f"{location.prefix}/").removesuffix("/lock.json")
+        for entry in entries
+        if entry.path.endswith("/lock.json")
+    )
+    return [LockPaths(location=location, name=name) for name in names if _is_name(name)]
+
+
+def _is_name(name: str) -> bool:
+    try:
+        checked_name(name)
+    except UsageError:
+        return False
+    return True

@@ -1,0 +1,117 @@
+"""What `run` and `hold` do once they have the lock: keep it, watch it, give it back."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from gcs_ci_lock.cli.common import Asking, Held, acquire, say
+from gcs_ci_lock.clock import SignalStop, Wakeup
+from gcs_ci_lock.command import Command, Finished
+from gcs_ci_lock.core.handover import Handover
+from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.errors import LeaseLost, LockError
+from gcs_ci_lock.handed import release
+from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.lock import Released
+from gcs_ci_lock.report.lines import lost_lines, released_line
+from gcs_ci_lock.waiting import Stopped
+
+KEPT_HERE = "by this process"
+# A held lock is looked after at least this often, so that a loss is told in time.
+LOOK_EVERY = 0.5
+
+_T = TypeVar("_T")
+
+
+def run_command(asking: Asking, argv: Sequence[str]) -> int:
+    """Acquire the lock, run the command, release; return the exit code.
+
+    Raises:
+        LeaseLost: the lease was lost and the command stopped.
+        LockError: whatever else went wrong.
+    """
+    stop = SignalStop()
+    held = acquire(asking, stop, kept_how=KEPT_HERE, announce=_ignore)
+    if isinstance(held, Stopped):
+        return stop.exit_code
+    tenure = held.acquired.tenure
+    environ = {
+        **os.environ,
+        "GCS_CI_LOCK_TOKEN": str(tenure.token),
+        "GCS_CI_LOCK_LEASE": tenure.lease,
+        "GCS_CI_LOCK_NAME": held.request.paths.name,
+    }
+
+    def work(keeper: Keeper) -> Finished | Lost:
+        return command.supervise(
+            keeper.lost, clock=held.connection.clock, kill_within=tenure.timing.margin
+        )
+
+    try:
+        # Before any thread is started: what runs between fork and exec must not meet a lock.
+        command = Command(argv, environ)
+    except LockError:
+        _give_back(held)
+        raise
+    finished = _while_kept(held, work)
+    _give_back(held)
+    if isinstance(finished, Lost):
+        raise LeaseLost("\n".join(lost_lines(held.request.paths.name, finished.reason)))
+    return finished.exit_code
+
+
+def hold_lock(asking: Asking) -> int:
+    """Acquire the lock and keep it until a signal; return the exit code.
+
+    Raises:
+        LeaseLost: the lease was lost.
+        LockError: whatever else went wrong.
+    """
+    stop = SignalStop()
+    held = acquire(asking, stop, kept_how=KEPT_HERE, announce=_ignore)
+    if isinstance(held, Stopped):
+        return stop.exit_code
+
+    def watch(keeper: Keeper) -> Lost | None:
+        while not stop.wait(LOOK_EVERY):
+            if (lost := keeper.lost()) is not None:
+                return lost
+        return keeper.lost()
+
+    lost = _while_kept(held, watch)
+    _give_back(held)
+    if lost is not None:
+        raise LeaseLost("\n".join(lost_lines(held.request.paths.name, lost.reason)))
+    return 0
+
+
+def _while_kept(held: Held, work: Callable[[Keeper], _T]) -> _T:
+    """Renew the lease in a thread while something else is done in this one."""
+    keeper = held.keeper()
+    stop = Wakeup()
+    thread = threading.Thread(target=keeper.keep, args=(stop,), name="keeper", daemon=True)
+    thread.start()
+    try:
+        return work(keeper)
+    finally:
+        stop.set()
+        # A renewal in flight ends by its time limit; two writes are never in flight together.
+        thread.join()
+
+
+def _give_back(held: Held) -> None:
+    """Release the lease if it is still ours; say what became of it."""
+    name = held.request.paths.name
+    tenure = held.acquired.tenure
+    try:
+        result = release(held.lock, tenure.lease, chance=held.connection.chance)
+    except LockError as error:
+        say(f'Lock "{name}" could not be released: {error}. Its lease ends by itself.')
+        return
+    if isinstance(result, Released):
+        say(released_line(name, tenure.token))
+
+
+def _ignore(_: Handover) -> None:
+    return

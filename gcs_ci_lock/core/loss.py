@@ -1,0 +1,52 @@
+"""How a lease was lost, as data with a reason for people."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gcs_ci_lock.core.protocol import NotHeld
+from gcs_ci_lock.core.request import Tenure
+from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.core.timing import spoken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A lease is not ours any more, or must not be believed in any longer.
+
+    Attributes:
+        reason: one line for people, e.g. "token 41 expired at 14:02:11Z".
+        not_held: what the record said, or None if the holder gave up by its own clock.
+    """
+
+    reason: str
+    not_held: NotHeld | None = None
+
+
+def given_up(tenure: Tenure, boot: float, trouble: str = "") -> Lost:
+    """Return the loss of a holder that could not renew in time.
+
+    Args:
+        tenure: the lease as last acknowledged.
+        boot: the boot clock now.
+        trouble: what kept it from renewing, if known.
+    """
+    silence = spoken(boot - tenure.sent_at)
+    because = f" ({printable(trouble)})" if trouble else ""
+    return Lost(
+        reason=f"token {tenure.token} could not be renewed for {silence}, "
+        f"and is given up after {spoken(tenure.timing.give_up)}{because}"
+    )
+
+
+def taken_away(tenure: Tenure, not_held: NotHeld) -> Lost:
+    """Return the loss of a holder that the record does not name any more."""
+    ended = not_held.ended
+    if ended is None:
+        what = "is not in the record any more: somebody deleted or replaced it"
+    else:
+        when = datetime.fromtimestamp(ended.ended_at, UTC).strftime("%H:%M:%SZ")
+        note = f' ("{printable(ended.note)}")' if ended.note else ""
+        what = f"{'was evicted' if ended.outcome == 'evicted' else ended.outcome} at {when}{note}"
+    tokens = ", ".join(str(h.token) for h in not_held.holders)
+    now = f"; the lock is held with token {tokens} now" if tokens else ""
+    return Lost(reason=f"token {tenure.token} {what}{now}", not_held=not_held)

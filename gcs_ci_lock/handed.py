@@ -1,0 +1,92 @@
+"""Going on with a lease that another process of the same job acquired."""
+
+
+import itertools
+from collections.abc import Callable
+from typing import TypeVar
+
+from gcs_ci_lock.core.handover import Handover
+from gcs_ci_lock.core.loss import Lost, taken_away
+from gcs_ci_lock.core.protocol import NotHeld
+from gcs_ci_lock.core.queue import Claimant
+from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.core.request import Tenure
+from gcs_ci_lock.core.timing import backoff
+from gcs_ci_lock.errors import Ambiguous, StorageUnreachable
+from gcs_ci_lock.lock import Lock, Released
+from gcs_ci_lock.place import Place
+from gcs_ci_lock.ports import Chance
+
+PATIENCE = 20.0
+
+_T = TypeVar("_T")
+
+
+def adopt(lock: Lock, handover: Handover) -> Tenure | Lost:
+    """Find the lease in the record.
+
+    Raises:
+        StoreError: the record cannot be read.
+        RecordInvalid: it is none.
+    """
+    record = lock.look().record
+    if record is not None and (holder := record.holder(handover.lease)) is not None:
+        return lock.landed(holder)
+    tenure = Tenure(
+        lease=handover.lease,
+        token=handover.token,
+        timing=lock.timing,
+        beat=0,
+        sent_at=0.0,
+        expires_at=0.0,
+    )
+    ended = record.ended(handover.lease) if record else None
+    holders = record.holders if record else ()
+    return taken_away(tenure, NotHeld(ended=ended, holders=holders))
+
+
+def release(lock: Lock, lease: str, *, chance: Chance) -> Released | NotHeld:
+    """Release a lease, trying again while the server does not answer.
+
+    Raises:
+        StorageUnreachable: it never did; the lease ends by itself.
+        LockError: as `Lock.release`.
+    """
+    return _patiently(lock, chance, lambda: lock.release(lease))
+
+
+def end(lock: Lock, handover: Handover, *, chance: Chance) -> Released | NotHeld:
+    """Release the lease, and what a claim that was cut off may have left: claim and ticket.
+
+    Touches nothing of anybody else.
+
+    Raises:
+        StorageUnreachable: the server never answered; the lease ends by itself.
+        LockError: as `Lock.release`.
+    """
+    if handover.token:
+        return release(lock, handover.lease, chance=chance)
+    result = _patiently(lock, chance, lambda: lock.disown(handover.lease))
+    _patiently(lock, chance, lambda: _leave_queue(lock, handover))
+    return result
+
+
+def _patiently(lock: Lock, chance: Chance, attempt: Callable[[], _T]) -> _T:
+    until = lock.clock.boot() + PATIENCE
+    for failures in itertools.count():
+        try:
+            return attempt()
+        except Ambiguous as trouble:
+            if lock.clock.boot() >= until:
+                raise StorageUnreachable(str(trouble)) from trouble
+            lock.clock.sleep(backoff(failures, chance.fraction()))
+    raise AssertionError
+
+
+def _leave_queue(lock: Lock, handover: Handover) -> None:
+    claimant = Claimant(
+        lease=handover.lease, owner=Owner(), slots=1, ttl=handover.ttl_s, asked_at=0.0
+    )
+    place = Place(lock, claimant)
+    place.found(lock.tickets())
+    place.leave()

@@ -1,0 +1,265 @@
+"""A lock as one process sees it: the read, apply, write loop over one record.
+
+What it does not promise: that a command stops when its lease is lost (that is the keeper's and
+the supervisor's), or that anything is fair (that is `waiting`'s).
+"""
+
+from dataclasses import dataclass
+
+from gcs_ci_lock.core import protocol
+from gcs_ci_lock.core.codec import decode_record, encode_record
+from gcs_ci_lock.core.instant import Interval
+from gcs_ci_lock.core.loss import Lost, given_up, taken_away
+from gcs_ci_lock.core.names import LockPaths
+from gcs_ci_lock.core.protocol import NotHeld
+from gcs_ci_lock.core.queue import Claimant
+from gcs_ci_lock.core.record import Holder, Record, Ticket
+from gcs_ci_lock.core.request import Tenure
+from gcs_ci_lock.core.strict import MAX_RECORD_BYTES
+from gcs_ci_lock.core.tickets import decode_ticket
+from gcs_ci_lock.core.timing import Timing
+from gcs_ci_lock.errors import Changed
+from gcs_ci_lock.ports import Clock, Entry, Found, Missing, ServerClock, Store
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The record as the bucket had it; `record` is None and `generation` 0 where there is none."""
+
+    record: Record | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The lease was ended by this call, or by an earlier one whose answer was lost."""
+
+    holder: Holder | None
+
+
+class Lock:
+    """One named lock in one bucket.
+
+    One thread at a time: two writes of one process must never be in flight together.
+    """
+
+    def __init__(
+        self,
+        paths: LockPaths,
+        *,
+        store: Store,
+        clock: Clock,
+        server_clock: ServerClock,
+        timing: Timing,
+    ) -> None:
+        """Take the ports; no request is made.
+
+        Args:
+            paths: the lock's objects.
+            store: the bucket.
+            clock: the boot clock that deadlines are counted on.
+            server_clock: fed by `store`.
+            timing: bounds the time of each request.
+        """
+        self.paths = paths
+        self.store = store
+        self.clock = clock
+        self.server_clock = server_clock
+        self.timing = timing
+        self._stored: Stored | None = None
+        # False after a write of ours whose effect has not been read again.
+        self._certain = False
+        self._fence_seen = 0
+        # Beat number of each attempt to write our lease -> boot clock when it was begun.
+        self._sent: dict[int, float] = {}
+
+    def look(self) -> Stored:
+        """Read the record; one request.
+
+        Raises:
+            StoreError: as `Store.read`.
+            RecordInvalid: what is there is no record of this lock.
+        """
+        known = self._stored.generation if self._stored and self._stored.generation else None
+        answer = self.store.read(
+            self.paths.record, known=known, limit=MAX_RECORD_BYTES, timeout=self.timing.read_timeout
+        )
+        match answer:
+            case Found():
+                record = decode_record(
+                    answer.body, uri=self.paths.record_uri, name=self.paths.name
+                )
+                self._remember(Stored(record=record, generation=answer.generation))
+            case Missing():
+                self._remember(Stored(record=None, generation=0))
+            case _:
+                self._certain = True
+        return self._believed_stored()
+
+    def tickets(self) -> tuple[Ticket, ...]:
+        """List the queue; one request a page. Objects that are no tickets are passed over."""
+        entries = self.store.list(self.paths.queue, timeout=self.timing.read_timeout)
+        found = (_ticket(self.paths, entry) for entry in entries)
+        return tuple(ticket for ticket in found if ticket is not None)
+
+    def now(self) -> Interval:
+        """Return the server time now."""
+        return self.server_clock.at(self.clock.boot())
+
+    def claim(self, claimant: Claimant) -> Tenure:
+        """Write a claim on what `look` last returned; one request.
+
+        Says nothing about whether the claimant may enter: `protocol.consider` does.
+
+        Raises:
+            Changed: somebody wrote since; look again.
+            Ambiguous: it may have landed; look again before anything else.
+        """
+        stored = self._believed_stored()
+        # One reading serves the stamp and the deadline.
+        boot = self.clock.boot()
+        now = self.server_clock.at(boot)
+        record = stored.record or protocol.empty_record(self.paths.name, now.latest)
+        written = protocol.grant(
+            protocol.settled(record, now.earliest),
+            claimant,
+            now=now,
+            beat=self._next_beat(0),
+            fence_seen=self._fence_seen,
+        )
+        self._sent[written.holder.beat] = boot
+        self._write(written.record, stored.generation)
+        return self._tenure(written.holder, boot)
+
+    def landed(self, holder: Holder) -> Tenure:
+        """Return our tenure of a lease that the record shows, whoever wrote its last stamp.
+
+        The deadline counts from the send of the attempt whose stamp the record shows. An attempt
+        of another process is dated by its stamp, which is never earlier than it was sent.
+        """
+        if (sent_at := self._sent.get(holder.beat)) is None:
+            boot = self.clock.boot()
+            stamped_at = holder.expires_at - holder.ttl
+            sent_at = boot - max(self.server_clock.at(boot).latest - stamped_at, 0.0)
+        return self._tenure(holder, sent_at)
+
+    def renew(self, tenure: Tenure) -> Tenure | Lost:
+        """Renew a lease; one request if nobody else wrote since our last.
+
+        Raises:
+            StoreError: nothing is known; call again after a while.
+            RecordInvalid: likewise.
+        """
+        while True:
+            boot = self.clock.boot()
+            now = self.server_clock.at(boot)
+            if not tenure.believed(boot, now.latest):
+                return given_up(tenure, boot)
+            if self._stored is None or not self._certain:
+                stored = self.look()
+                holder = stored.record.holder(tenure.lease) if stored.record else None
+                if holder and holder.beat > tenure.beat and holder.beat in self._sent:
+                    return self.landed(holder)
+                # Reading took time: stamp and deadline need a reading of their own.
+                continue
+            record = self._stored.record or protocol.empty_record(self.paths.name, now.latest)
+            beat = self._next_beat(tenure.beat)
+            result = protocol.renew(record, tenure.lease, now=now, beat=beat)
+            if isinstance(result, NotHeld):
+                return taken_away(tenure, result)
+            self._sent[beat] = boot
+            try:
+                self._write(result.record, self._stored.generation)
+            except Changed:
+                continue
+            return self._tenure(result.holder, boot)
+
+    def release(self, lease: str, *, note: str = "") -> Released | NotHeld:
+        """End a lease, and nobody else's; one request if nobody wrote since our last.
+
+        Raises:
+            StoreError: it is not known whether it has ended; call again, or let it expire.
+            RecordInvalid: likewise.
+        """
+        while True:
+            stored = self._stored if self._stored and self._certain else self.look()
+            if stored.record is None:
+                return NotHeld(ended=None, holders=())
+            now = self.now()
+            result = protocol.release(stored.record, lease, earliest=now.earliest, note=note)
+            if isinstance(result, NotHeld):
+                # Nobody but its holder releases a lease: an earlier write of ours has landed.
+                ours = result.ended is not None and result.ended.outcome == "released"
+                return Released(holder=None) if ours else result
+            try:
+                self._write(result.record, stored.generation)
+            except Changed:
+                continue
+            return Released(holder=result.holder)
+
+    def disown(self, lease: str) -> Released | NotHeld:
+        """Make sure that a claim whose answer is unknown never holds the lock.
+
+        Where it has not landed, the record is written once more, unchanged, so that the stray
+        write, should it arrive late, meets a stale generation.
+
+        Raises:
+            StoreError: it is not known; call again.
+        """
+        while True:
+            self._certain = False
+            result = self.release(lease)
+            if isinstance(result, Released) or result.ended is not None:
+                return result
+            stored = self._believed_stored()
+            unchanged = stored.record or protocol.empty_record(
+                self.paths.name, self.now().latest
+            )
+            try:
+                self._write(unchanged, stored.generation)
+            except Changed:
+                # Perhaps by the stray write itself.
+                continue
+            return result
+
+    def _believed_stored(self) -> Stored:
+        return self._stored or Stored(record=None, generation=0)
+
+    def _remember(self, stored: Stored) -> None:
+        self._stored = stored
+        self._certain = True
+        if stored.record:
+            self._fence_seen = max(self._fence_seen, stored.record.fence)
+
+    def _write(self, record: Record, generation: int) -> None:
+        # Until the answer is here, and after any but a good one, only reading tells what is there.
+        self._certain = False
+        entry = self.store.write(
+            self.paths.record,
+            encode_record(record),
+            generation=generation,
+            timeout=self.timing.write_timeout,
+        )
+        self._remember(Stored(record=record, generation=entry.generation))
+
+    def _next_beat(self, acknowledged: int) -> int:
+        return max([acknowledged, *self._sent]) + 1
+
+    def _tenure(self, holder: Holder, sent_at: float) -> Tenure:
+        return Tenure(
+            lease=holder.lease,
+            token=holder.token,
+            timing=self.timing,
+            beat=holder.beat,
+            sent_at=sent_at,
+            expires_at=holder.expires_at,
+        )
+
+
+def _ticket(paths: LockPaths, entry: Entry) -> Ticket | None:
+    return decode_ticket(
+        entry.path.removeprefix(paths.queue),
+        entry.metadata,
+        generation=entry.generation,
+        created_text=entry.created_text,
+        updated_text=entry.updated_text,
+    )

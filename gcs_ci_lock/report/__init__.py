@@ -1,0 +1,1 @@
+"""What people read: pure formatting of what is known."""

@@ -1,0 +1,98 @@
+"""What is printed while a job waits, gets, keeps, loses and returns a lock; never a full screen."""
+
+from collections.abc import Sequence
+
+from gcs_ci_lock.core.record import Holder
+from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.core.timing import spoken
+from gcs_ci_lock.report.people import clock_time, link, place_text, slots_text, who
+
+MOST_SHOWN = 5
+_INDENT = " " * 12
+
+
+def waiting_lines(situation: Situation) -> list[str]:
+    """Return who holds the lock, since when, and where we stand."""
+    lines = [f'Waiting for lock "{situation.name}" ({situation.uri})']
+    lines += _holder_lines(situation)
+    turn = situation.turn
+    if turn is not None:
+        waited = f"waited {spoken(situation.waited)} of {spoken(situation.budget)}"
+        lines.append(f"  you are   {place_text(turn, situation.waiters)}, {waited}")
+    if situation.trouble:
+        lines.append(f"  trouble   {printable(situation.trouble)}; trying again")
+    return lines
+
+
+def acquired_line(name: str, waited: float, token: int, kept_how: str) -> str:
+    """Return the line of a lock that was just acquired.
+
+    Args:
+        name: the lock.
+        waited: seconds.
+        token: the fencing token.
+        kept_how: who renews the lease, e.g. "renewed every 20s by this process".
+    """
+    return f'Acquired lock "{name}" after {spoken(waited)}: fencing token {token}, {kept_how}'
+
+
+def timeout_lines(situation: Situation) -> list[str]:
+    """Return that the lock was not to be had, and who has it."""
+    waited = f"in {spoken(situation.budget)}" if situation.budget else "at once"
+    lines = [f'lock "{situation.name}" ({situation.uri}) was not to be had {waited}']
+    lines += _holder_lines(situation)
+    lines.append("  now       try again later, or wait longer: --wait, or the input `wait`")
+    return lines
+
+
+def released_line(name: str, token: int) -> str:
+    """Return the line of a lock that was given back."""
+    return f'Released lock "{name}"' + (f" (fencing token {token})" if token else "")
+
+
+def lost_lines(name: str, reason: str) -> list[str]:
+    """Return that a lease is lost, why, and what to do."""
+    return [
+        f'lock "{name}" is not ours any more: {reason}.',
+        f"Stop this job; another may be running. See: gcs-ci-lock status {name}",
+    ]
+
+
+def _holder_lines(situation: Situation) -> list[str]:
+    record = situation.record
+    lines = []
+    if record.frozen is not None:
+        frozen = record.frozen
+        until = f" until {clock_time(frozen.until, situation.earliest)}" if frozen.until else ""
+        lines.append(
+            f"  frozen    by {printable(frozen.author)}{until}, "
+            f'reason: "{printable(frozen.reason)}"'
+        )
+    for holder in record.holders[:MOST_SHOWN]:
+        lines += _one_holder(holder, situation.earliest)
+    lines += _more(record.holders)
+    if not record.holders and not record.frozen and situation.turn and situation.turn.ahead:
+        first = situation.turn.ahead[0]
+        lines.append(f"  free, but {who(first.owner)} stands before you")
+    return lines
+
+
+def _one_holder(holder: Holder, earliest: float) -> list[str]:
+    page = link(holder.owner)
+    since = clock_time(holder.granted_at, earliest)
+    for_so_long = spoken(earliest - holder.granted_at)
+    renewed = spoken(earliest - (holder.expires_at - holder.ttl))
+    expires = spoken(holder.expires_at - earliest)
+    slots = "" if holder.slots == 1 else f", slots {slots_text(holder.slots)}"
+    reason = f', reason: "{printable(holder.owner.reason)}"' if holder.owner.reason else ""
+    return [
+        f"  held by   {who(holder.owner)}" + (f"  {page}" if page else ""),
+        f"{_INDENT}since {since} ({for_so_long}), renewed {renewed} ago, "
+        f"expires in {expires} if not renewed, token {holder.token}{slots}{reason}",
+    ]
+
+
+def _more(holders: Sequence[Holder]) -> list[str]:
+    hidden = len(holders) - MOST_SHOWN
+    return [f"{_INDENT}... and {hidden} more"] if hidden > 0 else []

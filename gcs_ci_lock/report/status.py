@@ -1,0 +1,121 @@
+"""The state of a lock, for `status`: as text, and as data."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gcs_ci_lock.core.record import Holder, Owner, Record, Ticket
+from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.core.tickets import encode_slots
+from gcs_ci_lock.core.timing import spoken
+from gcs_ci_lock.report.people import clock_time, link, ordinal, slots_text, who
+
+MOST_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockStatus:
+    """A look at one lock.
+
+    Attributes:
+        record: as `core.protocol.settled` returned it.
+        waiters: living tickets, first in line first.
+        earliest: server time of the look.
+    """
+
+    name: str
+    uri: str
+    record: Record
+    waiters: tuple[Ticket, ...]
+    earliest: float
+
+
+def status_lines(status: LockStatus) -> list[str]:
+    """Return the state of a lock as text; never more than a screen."""
+    record, now = status.record, status.earliest
+    state = "held" if record.holders else "free"
+    lines = [f'Lock "{status.name}" ({status.uri}) is {state}']
+    if record.frozen is not None:
+        until = f" until {clock_time(record.frozen.until, now)}" if record.frozen.until else ""
+        lines.append(
+            f"  frozen    by {printable(record.frozen.author)}{until}, "
+            f'reason: "{printable(record.frozen.reason)}"'
+        )
+    shown = [_holder_line(holder, now) for holder in record.holders]
+    lines += _at_most(shown)
+    waiting = [
+        f"  waiting   {ordinal(index)}: {who(ticket.owner)}  {link(ticket.owner)}".rstrip()
+        + f", for {spoken(now - ticket.arrival)}, slots {slots_text(ticket.slots)}"
+        for index, ticket in enumerate(status.waiters, start=1)
+    ]
+    lines += _at_most(waiting)
+    for ended in list(reversed(record.history))[:3]:
+        note = f' ("{printable(ended.note)}")' if ended.note else ""
+        lines.append(
+            f"  before    {who(ended.owner)}: {ended.outcome} at "
+            f"{clock_time(ended.ended_at, now)} after {spoken(ended.ended_at - ended.granted_at)}, "
+            f"token {ended.token}{note}"
+        )
+    return lines
+
+
+def status_json(status: LockStatus) -> dict[str, Any]:
+    """Return the state of a lock as data: times in seconds since the epoch, server time."""
+    record, now = status.record, status.earliest
+    return {
+        "name": status.name,
+        "uri": status.uri,
+        "state": "held" if record.holders else "free",
+        "at": now,
+        "fence": record.fence,
+        "freed_at": record.freed_at,
+        "frozen": asdict(record.frozen) if record.frozen else None,
+        "holders": [
+            {
+                "lease": holder.lease,
+                "token": holder.token,
+                "owner": _owner(holder.owner),
+                "slots": encode_slots(holder.slots),
+                "asked_at": holder.asked_at,
+                "granted_at": holder.granted_at,
+                "expires_at": holder.expires_at,
+                "held_s": round(now - holder.granted_at, 3),
+                "ttl_s": holder.ttl,
+                "beat": holder.beat,
+            }
+            for holder in record.holders
+        ],
+        "waiters": [
+            {
+                "place": place,
+                "lease": ticket.lease,
+                "owner": _owner(ticket.owner),
+                "slots": encode_slots(ticket.slots),
+                "priority": ticket.priority,
+                "arrived_at": ticket.arrival,
+                "waited_s": round(now - ticket.arrival, 3),
+            }
+            for place, ticket in enumerate(status.waiters, start=1)
+        ],
+        "history": [
+            {**asdict(ended), "owner": _owner(ended.owner)} for ended in record.history
+        ],
+    }
+
+
+def _owner(owner: Owner) -> dict[str, str]:
+    return {key: value for key, value in asdict(owner).items() if value}
+
+
+def _holder_line(holder: Holder, now: float) -> str:
+    reason = f', reason: "{printable(holder.owner.reason)}"' if holder.owner.reason else ""
+    return (
+        f"  held by   {who(holder.owner)}  {link(holder.owner)}".rstrip()
+        + f", since {clock_time(holder.granted_at, now)} ({spoken(now - holder.granted_at)}), "
+        f"until {clock_time(holder.expires_at, now)} if not renewed, token {holder.token}, "
+        f"slots {slots_text(holder.slots)}{reason}"
+    )
+
+
+def _at_most(lines: list[str]) -> list[str]:
+    hidden = len(lines) - MOST_SHOWN
+    return lines if hidden <= 0 else [*lines[:MOST_SHOWN], f"            ... and {hidden} more"]

@@ -1,0 +1,32 @@
+"""The step summary: a small Markdown table that foreign text cannot break."""
+
+import re
+from collections.abc import Sequence
+
+from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.report.people import link, who
+
+# What begins a link, an image, HTML, a mention, an emphasis or another cell.
+_ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+!|~@&$:-])")
+_SAFE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?/[A-Za-z0-9/._~%-]*")
+
+
+def summary_table(rows: Sequence[tuple[str, str]]) -> str:
+    """Return a Markdown table of two columns; the cells must be Markdown already."""
+    body = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    return f"| lock | |\n|---|---|\n{body}\n"
+
+
+def plain(text: str) -> str:
+    """Return text as Markdown that shows it and does nothing else."""
+    # Entities, not backslashes: these hold inside every construct, and autolinks see no "://".
+    return _ACTIVE.sub(lambda found: f"&#{ord(found[1])};", printable(text))
+
+
+def owner_cell(owner: Owner) -> str:
+    """Return an owner as Markdown, with a link where its page is a plain https URL."""
+    url = link(owner)
+    if _SAFE_URL.fullmatch(url):
+        return f"[{plain(who(owner))}]({url})"
+    return plain(who(owner))

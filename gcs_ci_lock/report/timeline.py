@@ -1,0 +1,97 @@
+"""The dry run's picture and verdict: pure formatting and judging of what the witnesses noted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+WIDTH = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One job of a dry run.
+
+    Attributes:
+        outcome: waiting, running, acquired, timeout, lost or failed.
+        token: the fencing token, or None.
+        started: boot clock when the job was started.
+        entered: boot clock when its critical section began, or None.
+        left: boot clock when that ended, or None.
+    """
+
+    job: str
+    outcome: str
+    token: int | None
+    started: float
+    entered: float | None
+    left: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a dry run showed.
+
+    Attributes:
+        overlaps: pairs of critical sections that were open at the same time.
+        verdict: "serialised", or what went wrong.
+    """
+
+    overlaps: int
+    verdict: str
+
+    @property
+    def good(self) -> bool:
+        """Tell whether the jobs took turns."""
+        return self.verdict == "serialised"
+
+
+def judge(turns: Sequence[Turn]) -> Verdict:
+    """Judge a finished dry run: did the critical sections overlap, did the tokens rise?"""
+    inside = [
+        (t.entered, t.left, t.token or 0)
+        for t in turns
+        if t.entered is not None and t.left is not None
+    ]
+    inside.sort()
+    overlaps = sum(
+        later[0] < earlier[1]
+        for index, earlier in enumerate(inside)
+        for later in inside[index + 1 :]
+    )
+    rising = all(earlier[2] < later[2] for earlier, later in pairwise(inside))
+    if overlaps:
+        verdict = "overlapped"
+    elif not rising:
+        verdict = "tokens fell"
+    elif len(inside) < len(turns):
+        verdict = "incomplete"
+    else:
+        verdict = "serialised"
+    return Verdict(overlaps=overlaps, verdict=verdict)
+
+
+def picture(turns: Sequence[Turn], now: float) -> list[str]:
+    """Return one bar a job: dots while it waits, blocks while it is inside.
+
+    Args:
+        turns: the jobs, in order.
+        now: boot clock; the right edge.
+    """
+    if not turns:
+        return []
+    begin = min(t.started for t in turns)
+    scale = WIDTH / max(now - begin, 0.001)
+
+    def column(at: float | None) -> int:
+        return WIDTH if at is None else min(max(round((at - begin) * scale), 0), WIDTH)
+
+    lines = []
+    for turn in turns:
+        started, entered = column(turn.started), column(turn.entered)
+        left = column(turn.left) if turn.entered is not None else entered
+        # A short stay is still to be seen.
+        held = max(left - entered, 1) if turn.entered is not None else 0
+        bar = " " * started + "." * (entered - started) + "#" * held
+        token = f"token {turn.token}" if turn.token else ""
+        lines.append(f"{turn.job:<8} |{bar[:WIDTH]:<{WIDTH}}| {turn.outcome:<8} {token}".rstrip())
+    return lines

@@ -1,0 +1,169 @@
+"""A bucket in memory, by the same contract: for tests and simulations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import floor
+from typing import Literal, TypeVar
+
+from gcs_ci_lock.errors import Changed
+from gcs_ci_lock.ports import Clock, Entry, Found, Missing, ServerClock, Unchanged
+
+_T = TypeVar("_T")
+Moment = Literal["before", "after"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as the server saw it."""
+
+    method: Literal["read", "write", "list", "delete"]
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Object:
+    body: bytes
+    entry: Entry
+
+
+class Bucket:
+    """The server's side: objects, generations and the server's clock."""
+
+    def __init__(self, server_time: Callable[[], float]) -> None:
+        """Start empty.
+
+        Args:
+            server_time: the server's clock, seconds since the epoch.
+        """
+        self.server_time = server_time
+        self.objects: dict[str, _Object] = {}
+        self._generation = 1_000
+        self._stamp = 0.0
+
+    def next_generation(self) -> int:
+        """Return a number that was never used before."""
+        self._generation += 1
+        return self._generation
+
+    def stamp(self) -> str:
+        """Return the time as `timeCreated` has it; strictly rising, in milliseconds."""
+        self._stamp = max(self._stamp + 0.001, self.server_time())
+        moment = datetime.fromtimestamp(self._stamp, UTC)
+        return moment.isoformat(timespec="milliseconds")
+
+
+class MemoryStore:
+    """One client's way to a bucket in memory."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        *,
+        clock: Clock,
+        server_clock: ServerClock,
+        fault: Callable[[Request, Moment], None] | None = None,
+    ) -> None:
+        """Take the bucket.
+
+        Args:
+            bucket: shared by all clients.
+            clock: dates the requests.
+            server_clock: is shown the `Date` of every answer.
+            fault: called before and after each request is carried out; what it raises is what
+                the client sees: raised "after", the request has had its effect.
+        """
+        self._bucket = bucket
+        self._clock = clock
+        self._server_clock = server_clock
+        self._fault = fault or _no_fault
+        self.requests: list[Request] = []
+
+    def read(
+        self,
+        path: str,
+        *,
+        known: int | None,
+        limit: int,
+        timeout: float,  # noqa: ARG002 - nothing takes time here
+    ) -> Found | Missing | Unchanged:
+        """Read one object; see `ports.Store.read`."""
+        return self._answered(Request(method="read", path=path), lambda: self._read(path, known, limit))
+
+    def write(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        generation: int,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float,  # noqa: ARG002
+    ) -> Entry:
+        """Replace or create one object; see `ports.Store.write`."""
+        return self._answered(
+            Request(method="write", path=path),
+            lambda: self._write(path, body, generation, metadata or {}),
+        )
+
+    def list(self, prefix: str, *, timeout: float) -> Sequence[Entry]:  # noqa: ARG002
+        """Return all objects below a prefix; see `ports.Store.list`."""
+        return self._answered(Request(method="list", path=prefix), lambda: self._list(prefix))
+
+    def delete(self, path: str, *, generation: int, timeout: float) -> None:  # noqa: ARG002
+        """Delete one object; see `ports.Store.delete`."""
+        self._answered(Request(method="delete", path=path), lambda: self._delete(path, generation))
+
+    def _answered(self, request: Request, carry_out: Callable[[], _T]) -> _T:
+        sent = self._clock.boot()
+        self.requests.append(request)
+        self._fault(request, "before")
+        try:
+            answer = carry_out()
+        finally:
+            date = float(floor(self._bucket.server_time()))
+            self._fault(request, "after")
+            self._server_clock.observe(date=date, sent=sent, received=self._clock.boot())
+        return answer
+
+    def _read(self, path: str, known: int | None, limit: int) -> Found | Missing | Unchanged:
+        there = self._bucket.objects.get(path)
+        if there is None:
+            return Missing()
+        if there.entry.generation == known:
+            return Unchanged()
+        body = there.body if len(there.body) <= limit else None
+        return Found(body=body, generation=there.entry.generation)
+
+    def _write(
+        self, path: str, body: bytes, generation: int, metadata: Mapping[str, str]
+    ) -> Entry:
+        self._expect(path, generation)
+        stamp = self._bucket.stamp()
+        entry = Entry(
+            path=path,
+            generation=self._bucket.next_generation(),
+            created_text=stamp,
+            updated_text=stamp,
+            metadata=dict(metadata),
+        )
+        self._bucket.objects[path] = _Object(body=body, entry=entry)
+        return entry
+
+    def _list(self, prefix: str) -> Sequence[Entry]:
+        return [o.entry for path, o in sorted(self._bucket.objects.items()) if path.startswith(prefix)]
+
+    def _delete(self, path: str, generation: int) -> None:
+        if path in self._bucket.objects:
+            self._expect(path, generation)
+            del self._bucket.objects[path]
+
+    def _expect(self, path: str, generation: int) -> None:
+        there = self._bucket.objects.get(path)
+        found = there.entry.generation if there else 0
+        if found != generation:
+            message = f"{path} has generation {found}, not {generation}"
+            raise Changed(message)
+
+
+def _no_fault(_request: Request, _moment: Moment) -> None:
+    return

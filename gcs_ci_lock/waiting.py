@@ -1,0 +1,359 @@
+"""Acquiring a lock: look, queue, and claim when it is our turn.
+
+Every step begins with a read of the record. Whatever an earlier write did, its effect is seen
+there first, so that nothing is ever concluded from an answer that did not come.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol, assert_never
+
+from gcs_ci_lock.core.protocol import (
+    AlreadyIn,
+    AlreadyOver,
+    MayClaim,
+    MustWait,
+    QueueNeeded,
+    consider,
+    empty_record,
+    settled,
+)
+from gcs_ci_lock.core.queue import Claimant, Turn, living
+from gcs_ci_lock.core.record import Ended, Holder, Record
+from gcs_ci_lock.core.request import LockRequest, Tenure
+from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.core.timing import backoff
+from gcs_ci_lock.errors import Ambiguous, Changed, LockError, StorageUnreachable, StoreError
+from gcs_ci_lock.lineup import Lineup
+from gcs_ci_lock.lock import Lock, Stored
+from gcs_ci_lock.place import Place, delete
+from gcs_ci_lock.ports import Chance, Stop
+
+HEAD_POLL = 1.0
+SLOWEST_POLL = 4.0
+POLL_SPREAD = 0.2
+# An expiry or the end of our patience is near: look this soon after it is certain.
+SHORTEST_POLL = 0.05
+# A server that has not answered once for so long is a wrong address rather than a hiccup.
+LEAST_PATIENCE = 10.0
+MOST_PATIENCE = 60.0
+CLEAN_UP = 10.0
+MOST_SWEPT = 20
+
+
+class Observer(Protocol):
+    """Whoever wants to know how the wait goes on."""
+
+    def asking(self, lease: str) -> None:
+        """Take note of the lease id that is going to be claimed, before anything is written."""
+        ...
+
+    def waiting(self, situation: Situation) -> None:
+        """Take note of a look at the lock; called at every poll."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquired:
+    """The lock is ours.
+
+    Attributes:
+        waited: seconds from asking to the claim.
+        previous: the last end before our claim, or None.
+        expired: holders whose lease had run out and whose place was taken.
+    """
+
+    tenure: Tenure
+    waited: float
+    previous: Ended | None
+    expired: tuple[Holder, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOut:
+    """The wait is over and the lock is not ours; nothing of us is left in the bucket."""
+
+    situation: Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """We were told to stop while waiting; nothing of us is left in the bucket."""
+
+    waited: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NotYet:
+    """One step has been taken; look again after `pause` seconds.
+
+    Attributes:
+        decided: the lock was seen, and was not to be had.
+    """
+
+    pause: float
+    decided: bool
+
+
+_AT_ONCE = _NotYet(pause=0.0, decided=False)
+
+
+class Waiter:
+    """One acquisition of one lock."""
+
+    def __init__(
+        self, lock: Lock, request: LockRequest, *, chance: Chance, stop: Stop, observer: Observer
+    ) -> None:
+        """Take what is needed; no request is made.
+
+        Args:
+            lock: the lock as this process sees it.
+            request: what is asked for.
+            chance: lease ids and jitter.
+            stop: ends the wait.
+            observer: is told of every step.
+        """
+        self._lock = lock
+        self._request = request
+        self._chance = chance
+        self._stop = stop
+        self._observer = observer
+        self._began = lock.clock.boot()
+        self._answered_at: float | None = None
+        self._lineup = Lineup(lock.tickets)
+        self._place = Place(
+            lock,
+            Claimant(
+                lease=chance.lease_id(),
+                owner=request.owner,
+                slots=request.slots,
+                ttl=request.timing.ttl,
+                asked_at=math.nan,
+                priority=request.priority,
+            ),
+        )
+        # The generation that a claim named whose effect has not been seen yet.
+        self._stray: int | None = None
+        self._expired: tuple[Holder, ...] = ()
+        self._situation: Situation | None = None
+
+    def run(self) -> Acquired | TimedOut | Stopped:
+        """Wait for the lock, and take it.
+
+        Raises:
+            LockError: it cannot be waited for; nothing of us is left as far as can be told.
+        """
+        failures = 0
+        self._observer.asking(self._place.claimant.lease)
+        while not self._stop.is_set():
+            try:
+                step = self._step()
+                failures = 0
+            except Ambiguous as trouble:
+                self._troubled(trouble)
+                step = _NotYet(pause=backoff(failures, self._chance.fraction()), decided=False)
+                failures += 1
+            except LockError:
+                self._leave()
+                raise
+            if isinstance(step, Acquired):
+                return self._entered(step)
+            remaining = self._request.wait - self._waited()
+            if remaining <= 0 and step.decided and self._situation:
+                self._leave()
+                return TimedOut(situation=replace(self._situation, waited=self._waited()))
+            self._stop.wait(min(step.pause, remaining) if remaining > 0 else step.pause)
+        self._leave()
+        return Stopped(waited=self._waited())
+
+    def _step(self) -> Acquired | _NotYet:
+        looked_at = self._lock.clock.boot()
+        stored = self._lock.look()
+        self._answered_at = self._lock.clock.boot()
+        earliest = self._lock.now().earliest
+        record = settled(stored.record or empty_record(self._lock.paths.name, earliest), earliest)
+        decision = self._consider(record, earliest)
+        match decision:
+            case AlreadyIn():
+                return self._found_inside(decision.holder, record)
+            case AlreadyOver():
+                self._go_on_under_a_new_lease()
+                return _AT_ONCE
+            case _:
+                self._seen_outside(stored)
+        if isinstance(decision, MayClaim):
+            if decision.turn is None:
+                return self._claim(stored, record)
+            boot = self._lock.clock.boot()
+            left = self._lineup.patience_left(
+                decision.turn, record, looked_at=looked_at, boot=boot
+            )
+            if left <= 0:
+                return self._claim(stored, record)
+            return self._wait(record, decision.turn, earliest, at_most=left)
+        if isinstance(decision, MustWait):
+            self._lineup.patience_left(decision.turn, record, looked_at=looked_at, boot=looked_at)
+            return self._wait(record, decision.turn, earliest, at_most=math.inf)
+        assert_never(decision)
+
+    def _consider(
+        self, record: Record, earliest: float
+    ) -> AlreadyIn | AlreadyOver | MayClaim | MustWait:
+        """Decide by the tickets known, and again by a new listing where those will not do."""
+        if math.isnan(self._place.claimant.asked_at):
+            self._place.claimant = replace(self._place.claimant, asked_at=earliest)
+        claimant = self._place.claimant
+        tickets = self._lineup.tickets
+        decision = consider(record, claimant, tickets=tickets, earliest=earliest)
+        if isinstance(decision, AlreadyIn | AlreadyOver):
+            return decision
+        boot = self._lock.clock.boot()
+        if self._place.needs_listing or self._lineup.is_stale(record, decision, boot):
+            tickets = self._lineup.refresh(record, boot)
+            self._place.found(tickets)
+            claimant = self._place.claimant
+            decision = consider(record, claimant, tickets=tickets, earliest=earliest)
+        if isinstance(decision, QueueNeeded):
+            message = "the queue was listed and is still needed"
+            raise AssertionError(message)
+        return decision
+
+    def _claim(self, stored: Stored, record: Record) -> Acquired | _NotYet:
+        self._stray = stored.generation
+        before = stored.record.holders if stored.record else ()
+        self._expired = tuple(h for h in before if record.holder(h.lease) is None)
+        try:
+            tenure = self._lock.claim(self._place.claimant)
+        except Changed:
+            # From the first step again, listing included; our own write may have been the change.
+            self._lineup.forget()
+            return _AT_ONCE
+        return self._judge(tenure, record)
+
+    def _found_inside(self, holder: Holder, record: Record) -> Acquired | _NotYet:
+        return self._judge(self._lock.landed(holder), record)
+
+    def _judge(self, tenure: Tenure, record: Record) -> Acquired | _NotYet:
+        """Take a claim that is in the record, unless it came after its own give-up."""
+        if tenure.believed(self._lock.clock.boot(), self._lock.now().latest):
+            self._stray = None
+            ended = [e for e in record.history if e.lease != tenure.lease]
+            return Acquired(
+                tenure=tenure,
+                waited=self._waited(),
+                previous=ended[-1] if ended else None,
+                expired=self._expired,
+            )
+        # It was never ours: nobody has believed in it.
+        self._lock.release(tenure.lease)
+        self._go_on_under_a_new_lease()
+        return _AT_ONCE
+
+    def _seen_outside(self, stored: Stored) -> None:
+        # A generation does not come back, except that of "no object": the stray write is dead.
+        if self._stray is not None and self._stray != stored.generation:
+            self._stray = None
+
+    def _go_on_under_a_new_lease(self) -> None:
+        """Keep the arrival; the old lease id has been served and must never be claimed again."""
+        old = self._place
+        lease = self._chance.lease_id()
+        self._observer.asking(lease)
+        self._place = old.renamed(lease)
+        self._stray = None
+        self._lineup.forget()
+        try:
+            old.leave()
+        except StoreError:
+            # It dies by itself, and does not count: its lease is in the history.
+            return
+
+    def _wait(
+        self, record: Record, turn: Turn, earliest: float, *, at_most: float
+    ) -> _NotYet:
+        if self._request.wait > 0:
+            self._place.keep()
+        self._situation = self._look_of(record, turn, earliest)
+        self._observer.waiting(self._situation)
+        spread = 1 + POLL_SPREAD * (2 * self._chance.fraction() - 1)
+        poll = min(HEAD_POLL + len(turn.ahead), SLOWEST_POLL) * spread
+        expiries = [h.expires_at - earliest + SHORTEST_POLL for h in record.holders]
+        pause = max(min([poll, at_most, *expiries]), SHORTEST_POLL)
+        return _NotYet(pause=pause, decided=True)
+
+    def _look_of(self, record: Record, turn: Turn, earliest: float) -> Situation:
+        counted = living(self._lineup.tickets or (), record, earliest)
+        others = [t for t in counted if t.lease != self._place.claimant.lease]
+        return Situation(
+            name=self._lock.paths.name,
+            uri=self._lock.paths.uri,
+            record=record,
+            turn=turn,
+            waiters=len(others) + 1,
+            earliest=earliest,
+            waited=self._waited(),
+            budget=self._request.wait,
+        )
+
+    def _entered(self, acquired: Acquired) -> Acquired | Stopped:
+        """Look at the stop flag again, then take the tickets away that are served."""
+        if self._stop.is_set():
+            # A claim that nobody wants any more.
+            self._stray = 0
+            self._leave()
+            return Stopped(waited=self._waited())
+        tenure = acquired.tenure
+        # Deleting never delays a beat.
+        until = tenure.sent_at + min(tenure.timing.beat or CLEAN_UP, CLEAN_UP) / 2
+        try:
+            self._place.leave()
+            dead = self._lineup.dead_before(
+                self._place.claimant.arrival, self._lock.now().earliest
+            )
+            for ticket in dead[:MOST_SWEPT]:
+                if self._lock.clock.boot() >= until:
+                    break
+                delete(self._lock, ticket.lease, ticket.generation)
+        except LockError:
+            # They die by themselves; our own does not count, for we are among the holders.
+            return acquired
+        return acquired
+
+    def _troubled(self, trouble: Ambiguous) -> None:
+        """Go on in spite of it, unless the server has been silent for too long."""
+        boot = self._lock.clock.boot()
+        if self._answered_at is None:
+            patience = min(max(self._request.wait, LEAST_PATIENCE), MOST_PATIENCE)
+            over = self._waited() >= patience
+        else:
+            silent = boot - self._answered_at >= LEAST_PATIENCE
+            over = silent and self._waited() >= self._request.wait
+        if over:
+            self._leave()
+            raise StorageUnreachable(str(trouble)) from trouble
+        if self._situation is not None:
+            self._situation = replace(
+                self._situation, waited=self._waited(), trouble=str(trouble)
+            )
+            self._observer.waiting(self._situation)
+
+    def _leave(self) -> None:
+        """Leave nothing behind, as far as the server lets us: no ticket and no stray claim."""
+        until = self._lock.clock.boot() + CLEAN_UP
+        for attempt in range(10):
+            try:
+                if self._stray is not None:
+                    self._lock.disown(self._place.claimant.lease)
+                    self._stray = None
+                self._place.leave()
+            except Ambiguous:
+                if self._lock.clock.boot() >= until:
+                    return
+                self._lock.clock.sleep(backoff(attempt, self._chance.fraction()))
+            except LockError:
+                return
+            else:
+                return
+
+    def _waited(self) -> float:
+        return self._lock.clock.boot() - self._began

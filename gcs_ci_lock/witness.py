@@ -1,0 +1,35 @@
+"""`python -m gcs_ci_lock.witness FILE JOB -- CMD...`: runs CMD and notes when it began and ended.
+
+The dry run judges by these notes, not by what the lock says of itself: each is one line of JSON
+in one append, with the boot clock that all processes of a machine share.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from gcs_ci_lock.clock import SystemClock
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command between two notes; return its exit code."""
+    path, job, _, *command = arguments
+    _note(path, job, "enter")
+    # The user's own command.
+    code = subprocess.call(command)  # noqa: S603
+    _note(path, job, "leave")
+    return code
+
+
+def _note(path: str, job: str, event: str) -> None:
+    token = int(os.environ["GCS_CI_LOCK_TOKEN"])
+    note = {"job": job, "event": event, "at": SystemClock().boot(), "token": token}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(descriptor, (json.dumps(note) + "\n").encode())
+    os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
