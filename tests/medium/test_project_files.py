@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ import pytest
 pytestmark = pytest.mark.example
 
 ROOT = Path(__file__).parents[2]
-CORE = ROOT / "gcs_ci_lock" / "core"
+PACKAGE = ROOT / "gcs_ci_lock"
+CORE = PACKAGE / "core"
 TARGETS = ("setup", "demo", "lint", "test", "small", "medium", "large", "docs")
 
 
@@ -64,6 +67,25 @@ def test_the_core_imports_nothing_but_the_standard_library_and_itself(file: Path
     ]
 
     assert foreign == []
+
+
+def test_what_the_program_imports_is_what_it_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.split(r"[<>=\[]", requirement)[0]
+        for requirement in project["dependencies"] + project["optional-dependencies"]["dry-run"]
+    }
+    providers = packages_distributions()
+
+    undeclared = {
+        package
+        for file in PACKAGE.rglob("*.py")
+        for name in imported(file)
+        if (package := name.partition(".")[0]) not in {*sys.stdlib_module_names, PACKAGE.name}
+        and not declared.intersection(providers.get(package, []))
+    }
+
+    assert undeclared == set()
 
 
 def imported(file: Path) -> Iterator[str]:
