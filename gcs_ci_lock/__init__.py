@@ -1,8 +1,8 @@
 """Serialise deployments in CI with a lock kept in Google Cloud Storage.
 
-    with Lock("prod", bucket="gs://acme-locks").acquire(wait="30m") as lease:
-        deploy(fencing_token=lease.token)
-        lease.check()
+with Lock("prod", bucket="gs://acme-locks").acquire(wait="30m") as lease:
+    deploy(fencing_token=lease.token)
+    lease.check()
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,8 +1,6 @@
 """`python -m gcs_ci_lock` is the command line."""
 
-import sys
-
 from gcs_ci_lock.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

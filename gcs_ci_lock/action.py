@@ -43,7 +43,7 @@ def run_stage(name: str) -> int:
     chance = SystemChance()
     step = GitHubStep(
         os.environ,
-        write=lambda line: print(line, flush=True),
+        write=_print,
         delimiter=lambda: f"gcs-ci-lock-{chance.lease_id()}",
     )
     stage = post_stage if name == "entrypoint-post" else main_stage
@@ -54,8 +54,12 @@ def run_stage(name: str) -> int:
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - a traceback in a log helps nobody at 3 a.m.
         step.error(f"gcs-ci-lock failed unexpectedly: {type(error).__name__}: {error}")
-        print(f"Please report this: {type(error).__name__}", file=sys.stderr)
         return 1
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
@@ -69,9 +73,7 @@ def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
     _choice(step, "keep-alive", ("auto", "none"))
     request = _request(step, environ)
     endpoint = step.input("endpoint")
-    connection = connect(
-        request.paths.location.bucket, endpoint=endpoint or None, environ=environ
-    )
+    connection = connect(request.paths.location.bucket, endpoint=endpoint or None, environ=environ)
     keeping = _Keeping(step, environ)
 
     def hand_over(lease: str, token: int = 0) -> None:
@@ -130,8 +132,9 @@ def post_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
 
 
 class _Keeping:
-    """What main leaves for post: the runner's state, and a file beside the event where act,
-    which hands no state on, lets both stages see it.
+    """What main leaves for post: the runner's state, and a file beside the event.
+
+    act hands no state on; there both stages see the file.
     """
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ import os
 import threading
 from dataclasses import replace
 from types import TracebackType
+from typing import Self
 
 from gcs_ci_lock.ci.detect import detect_owner
 from gcs_ci_lock.clock import Wakeup
@@ -147,7 +148,7 @@ class Lease:
         self._thread.join()
         release(self._lock, self.id, chance=self._chance)
 
-    def __enter__(self) -> "Lease":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

@@ -130,5 +130,3 @@ class SignalStop(Wakeup):
 def utc_today() -> datetime:
     """Return this machine's idea of now, for showing dates only; nothing is decided by it."""
     return datetime.now(UTC)
-
-

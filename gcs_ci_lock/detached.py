@@ -1,9 +1,9 @@
 """The keeper as a process of its own that survives the shell, for `acquire`."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.leasefile import LeaseFile
@@ -49,4 +49,4 @@ def start_keeper(lease_file: LeaseFile, *, clock: Clock, environ: Mapping[str, s
 def _absolute(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment with a credentials path that is right in "/" too."""
     path = environ.get(_CREDENTIALS)
-    return {**environ, _CREDENTIALS: os.path.abspath(path)} if path else dict(environ)
+    return {**environ, _CREDENTIALS: str(Path(path).absolute())} if path else dict(environ)

@@ -49,8 +49,8 @@ def dry_run(command: Sequence[str], *, jobs: int, as_json: bool) -> int:
         message = f"--jobs {jobs} is out of range: expected 1 to {MOST_JOBS}"
         raise UsageError(message)
     clock = SystemClock()
-    console = Console(stderr=as_json, highlight=False)
-    with EmbeddedServer() as server, tempfile.TemporaryDirectory() as folder:
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    with EmbeddedServer(clock) as server, tempfile.TemporaryDirectory() as folder:
         server.create_bucket(BUCKET)
         console.print(f'{jobs} jobs, one lock "{LOCK}" on the embedded storage server')
         running = _Running(
@@ -70,8 +70,7 @@ def dry_run(command: Sequence[str], *, jobs: int, as_json: bool) -> int:
     for line in complaints:
         console.print(Text(line))
     console.print(
-        f"Verdict: [bold]{verdict.verdict}[/bold] "
-        f"({verdict.overlaps} overlaps, {len(turns)} jobs)"
+        f"Verdict: [bold]{verdict.verdict}[/bold] ({verdict.overlaps} overlaps, {len(turns)} jobs)"
     )
     return 0 if verdict.good else 1
 
@@ -230,9 +229,7 @@ def _table(turns: Sequence[Turn]) -> Table:
     return table
 
 
-def _document(
-    turns: Sequence[Turn], verdict: Verdict, clock: SystemClock
-) -> dict[str, object]:
+def _document(turns: Sequence[Turn], verdict: Verdict, clock: SystemClock) -> dict[str, object]:
     # One offset for all: the order and the lengths stay those of the boot clock.
     epoch = utc_today().timestamp() - clock.boot()
 

@@ -10,11 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 import requests
 
-from gcs_ci_lock.clock import SystemClock
 from gcs_ci_lock.errors import LockError, UsageError
 from gcs_ci_lock.ports import Clock
 
@@ -30,9 +29,9 @@ class EmbeddedServer:
     It checks the precondition of multipart uploads and no other.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        """Start nothing yet."""
-        self._clock = clock or SystemClock()
+    def __init__(self, clock: Clock) -> None:
+        """Start nothing yet; `clock` is for waiting until it answers."""
+        self._clock = clock
         self._server: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
         self._session.trust_env = False
@@ -43,7 +42,7 @@ class EmbeddedServer:
         """Its URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, port: int = 0) -> "EmbeddedServer":
+    def start(self, port: int = 0) -> None:
         """Start it and wait until it answers.
 
         Args:
@@ -61,7 +60,7 @@ class EmbeddedServer:
             with tempfile.TemporaryFile() as log:
                 self._server = _spawn(binary, self.port, log)
                 if self._answers():
-                    return self
+                    return
                 self.stop()
                 log.seek(0)
                 said = log.read().decode(errors="replace").strip()[-300:]
@@ -88,9 +87,10 @@ class EmbeddedServer:
             message = f"the embedded storage server did not make bucket {name}: {answer.text}"
             raise LockError(message)
 
-    def __enter__(self) -> "EmbeddedServer":
+    def __enter__(self) -> Self:
         """Start it."""
-        return self.start()
+        self.start()
+        return self
 
     def __exit__(
         self,

@@ -1,6 +1,5 @@
 """Going on with a lease that another process of the same job acquired."""
 
-
 import itertools
 from collections.abc import Callable
 from typing import TypeVar

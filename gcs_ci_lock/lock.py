@@ -21,6 +21,7 @@ from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import Changed
 from gcs_ci_lock.ports import Clock, Entry, Found, Missing, ServerClock, Store
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """The record as the bucket had it; `record` is None and `generation` 0 where there is none."""
@@ -85,9 +86,7 @@ class Lock:
         )
         match answer:
             case Found():
-                record = decode_record(
-                    answer.body, uri=self.paths.record_uri, name=self.paths.name
-                )
+                record = decode_record(answer.body, uri=self.paths.record_uri, name=self.paths.name)
                 self._remember(Stored(record=record, generation=answer.generation))
             case Missing():
                 self._remember(Stored(record=None, generation=0))
@@ -211,9 +210,7 @@ class Lock:
             if isinstance(result, Released) or result.ended is not None:
                 return result
             stored = self._believed_stored()
-            unchanged = stored.record or protocol.empty_record(
-                self.paths.name, self.now().latest
-            )
+            unchanged = stored.record or protocol.empty_record(self.paths.name, self.now().latest)
             try:
                 self._write(unchanged, stored.generation)
             except Changed:

@@ -80,7 +80,7 @@ class Place:
     def renamed(self, lease: str) -> "Place":
         """Return a place under a new lease id that keeps the old arrival."""
         successor = Place(self._lock, replace(self.claimant, lease=lease))
-        successor._arrival_text = self._arrival_text  # noqa: SLF001 - the same class
+        successor._arrival_text = self._arrival_text
         return successor
 
     def leave(self) -> None:

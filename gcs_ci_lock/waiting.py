@@ -185,9 +185,7 @@ class Waiter:
             if decision.turn is None:
                 return self._claim(stored, record)
             boot = self._lock.clock.boot()
-            left = self._lineup.patience_left(
-                decision.turn, record, looked_at=looked_at, boot=boot
-            )
+            left = self._lineup.patience_left(decision.turn, record, looked_at=looked_at, boot=boot)
             if left <= 0:
                 return self._claim(stored, record)
             return self._wait(record, decision.turn, earliest, at_most=left)
@@ -215,7 +213,7 @@ class Waiter:
             decision = consider(record, claimant, tickets=tickets, earliest=earliest)
         if isinstance(decision, QueueNeeded):
             message = "the queue was listed and is still needed"
-            raise AssertionError(message)
+            raise AssertionError(message)  # noqa: TRY004 - no caller can bring this about
         return decision
 
     def _claim(self, stored: Stored, record: Record) -> Acquired | _NotYet:
@@ -268,9 +266,7 @@ class Waiter:
             # It dies by itself, and does not count: its lease is in the history.
             return
 
-    def _wait(
-        self, record: Record, turn: Turn, earliest: float, *, at_most: float
-    ) -> _NotYet:
+    def _wait(self, record: Record, turn: Turn, earliest: float, *, at_most: float) -> _NotYet:
         if self._request.wait > 0:
             self._place.keep()
         self._situation = self._look_of(record, turn, earliest)
@@ -307,9 +303,7 @@ class Waiter:
         until = tenure.sent_at + min(tenure.timing.beat or CLEAN_UP, CLEAN_UP) / 2
         try:
             self._place.leave()
-            dead = self._lineup.dead_before(
-                self._place.claimant.arrival, self._lock.now().earliest
-            )
+            dead = self._lineup.dead_before(self._place.claimant.arrival, self._lock.now().earliest)
             for ticket in dead[:MOST_SWEPT]:
                 if self._lock.clock.boot() >= until:
                     break
@@ -332,9 +326,7 @@ class Waiter:
             self._leave()
             raise StorageUnreachable(str(trouble)) from trouble
         if self._situation is not None:
-            self._situation = replace(
-                self._situation, waited=self._waited(), trouble=str(trouble)
-            )
+            self._situation = replace(self._situation, waited=self._waited(), trouble=str(trouble))
             self._observer.waiting(self._situation)
 
     def _leave(self) -> None:

@@ -1,5 +1,6 @@
 """Where are we, and who?"""
 
+import getpass
 import socket
 from collections.abc import Mapping
 
@@ -13,4 +14,12 @@ def detect_owner(environ: Mapping[str, str]) -> Owner:
         return github.owner(environ)
     if environ.get("GITLAB_CI") == "true":
         return gitlab.owner(environ)
-    return local.owner(environ, socket.gethostname())
+    return local.owner(_user(), socket.gethostname())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user id without an account.
+        return ""

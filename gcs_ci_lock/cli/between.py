@@ -17,7 +17,7 @@ from gcs_ci_lock.lock import Released
 from gcs_ci_lock.report.lines import lost_lines, released_line
 from gcs_ci_lock.waiting import Stopped
 
-KEPT_BEHIND = "by a background process"
+KEPT_BEHIND = "a background process"
 KEEPER_ENDS_WITHIN = 30.0
 
 
@@ -38,7 +38,7 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
     lease_file.mark_path.unlink(missing_ok=True)
     stop = SignalStop()
     try:
-        held = acquire(asking, stop, kept_how=KEPT_BEHIND, announce=lease_file.write)
+        held = acquire(asking, stop, kept_by=KEPT_BEHIND, announce=lease_file.write)
     except LockError:
         lease_file.remove()
         raise

@@ -11,7 +11,7 @@ from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.names import LockPaths
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
-from gcs_ci_lock.core.timing import Timing
+from gcs_ci_lock.core.timing import Timing, spoken
 from gcs_ci_lock.errors import NotAcquired
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
@@ -96,14 +96,14 @@ def open_lock(handover: Handover, *, verbose: bool) -> tuple[Connection, Lock]:
 
 
 def acquire(
-    asking: Asking, stop: SignalStop, *, kept_how: str, announce: Callable[[Handover], None]
+    asking: Asking, stop: SignalStop, *, kept_by: str, announce: Callable[[Handover], None]
 ) -> Held | Stopped:
     """Wait for a lock and tell people how it goes.
 
     Args:
         asking: the options.
         stop: ends the wait.
-        kept_how: who renews the lease, for people.
+        kept_by: who renews the lease, for people.
         announce: is given the lease before it is claimed, with token 0, and when it is granted.
 
     Raises:
@@ -111,9 +111,7 @@ def acquire(
         LockError: whatever else went wrong.
     """
     request = asking.request()
-    connection = open_bucket(
-        request.paths.location.bucket, asking.endpoint, verbose=asking.verbose
-    )
+    connection = open_bucket(request.paths.location.bucket, asking.endpoint, verbose=asking.verbose)
     lock = connection.lock(request.paths, request.timing)
 
     def ask(lease: str) -> None:
@@ -128,7 +126,9 @@ def acquire(
             announce(
                 handover_of(request, tenure.lease, token=tenure.token, endpoint=asking.endpoint)
             )
-            say(acquired_line(request.paths.name, outcome.waited, tenure.token, kept_how))
+            beat = spoken(request.timing.beat or 0.0)
+            how = f"renewed every {beat} by {kept_by}"
+            say(acquired_line(request.paths.name, outcome.waited, tenure.token, how))
             return Held(connection=connection, lock=lock, request=request, acquired=outcome)
         case TimedOut():
             raise NotAcquired("\n".join(timeout_lines(outcome.situation)))

@@ -18,7 +18,7 @@ def dry_run(
         int,
         typer.Option("--jobs", envvar="GCS_CI_LOCK_JOBS", metavar="N", help="How many jobs."),
     ] = 3,
-    json: Json = False,  # noqa: FBT002 - typer's way to a flag
+    json: Json = False,
 ) -> int:
     """Let N jobs contend for one lock on an embedded storage server, and judge the result."""
     from gcs_ci_lock.dryrun import dry_run as start

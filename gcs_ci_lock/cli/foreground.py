@@ -17,7 +17,7 @@ from gcs_ci_lock.cli.options import (
 )
 
 
-def run(  # noqa: PLR0913 - one parameter per option
+def run(
     name: Name,
     command: Annotated[
         list[str], typer.Argument(metavar="-- CMD...", show_default=False, help="What to run.")
@@ -29,7 +29,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     ttl: Ttl = "2m",
     max_hold: MaxHold = "6h",
     reason: Reason = "",
-    verbose: Verbose = False,  # noqa: FBT002 - typer's way to a flag
+    verbose: Verbose = False,
 ) -> int:
     """Acquire the lock, run CMD, renew the lease meanwhile, release.
 
@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     return run_command(asking, command)
 
 
-def hold(  # noqa: PLR0913 - one parameter per option
+def hold(
     name: Name,
     bucket: Bucket = "",
     endpoint: Endpoint = "",
@@ -62,7 +62,7 @@ def hold(  # noqa: PLR0913 - one parameter per option
     ttl: Ttl = "2m",
     max_hold: MaxHold = "6h",
     reason: Reason = "",
-    verbose: Verbose = False,  # noqa: FBT002 - typer's way to a flag
+    verbose: Verbose = False,
 ) -> int:
     """Acquire the lock and keep it until SIGINT or SIGTERM."""
     from gcs_ci_lock.cli.common import Asking

@@ -14,12 +14,10 @@ def status(
     ] = None,
     bucket: Bucket = "",
     endpoint: Endpoint = "",
-    json: Json = False,  # noqa: FBT002 - typer's way to a flag
-    verbose: Verbose = False,  # noqa: FBT002
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> int:
     """Show who holds, who waits, since when, until when."""
     from gcs_ci_lock.cli.looking import show_status
 
-    return show_status(
-        names or [], bucket=bucket, endpoint=endpoint, as_json=json, verbose=verbose
-    )
+    return show_status(names or [], bucket=bucket, endpoint=endpoint, as_json=json, verbose=verbose)

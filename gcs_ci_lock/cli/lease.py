@@ -21,7 +21,7 @@ from gcs_ci_lock.cli.options import (
 )
 
 
-def acquire(  # noqa: PLR0913 - one parameter per option
+def acquire(
     name: Name,
     bucket: Bucket = "",
     endpoint: Endpoint = "",
@@ -31,8 +31,8 @@ def acquire(  # noqa: PLR0913 - one parameter per option
     max_hold: MaxHold = "6h",
     reason: Reason = "",
     lease_file: LeaseFile = DEFAULT_LEASE_FILE,
-    json: Json = False,  # noqa: FBT002 - typer's way to a flag
-    verbose: Verbose = False,  # noqa: FBT002
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> int:
     """Acquire the lock; a background keeper renews it until `release`."""
     from gcs_ci_lock.cli.between import acquire_lease
@@ -54,7 +54,7 @@ def acquire(  # noqa: PLR0913 - one parameter per option
 
 def check(
     lease_file: LeaseFile = DEFAULT_LEASE_FILE,
-    verbose: Verbose = False,  # noqa: FBT002 - typer's way to a flag
+    verbose: Verbose = False,
 ) -> int:
     """Tell whether the lease still holds: exit code 0, or 76 if it is lost."""
     from gcs_ci_lock.cli.between import check_lease
@@ -64,7 +64,7 @@ def check(
 
 def release(
     lease_file: LeaseFile = DEFAULT_LEASE_FILE,
-    verbose: Verbose = False,  # noqa: FBT002 - typer's way to a flag
+    verbose: Verbose = False,
 ) -> int:
     """End the background keeper and release the lease; nobody else's."""
     from gcs_ci_lock.cli.between import release_lease

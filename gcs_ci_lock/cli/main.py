@@ -1,12 +1,16 @@
 """The entry of the command line: commands, errors as exit codes."""
 
+import functools
 import sys
+from collections.abc import Callable
+from typing import ParamSpec
 
-import click
 import typer
 
 from gcs_ci_lock.cli import demo, foreground, inspect, lease
 from gcs_ci_lock.errors import LockError
+
+_P = ParamSpec("_P")
 
 app = typer.Typer(
     name="gcs-ci-lock",
@@ -17,26 +21,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(foreground.run)
-app.command("hold")(foreground.hold)
-app.command("acquire")(lease.acquire)
-app.command("check")(lease.check)
-app.command("release")(lease.release)
-app.command("keep", hidden=True)(lease.keep)
-app.command("status")(inspect.status)
-app.command("dry-run")(demo.dry_run)
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
-    try:
-        code = app(standalone_mode=False)
-    except LockError as error:
-        print(f"gcs-ci-lock: {error}", file=sys.stderr)
-        return error.exit_code
-    except click.exceptions.Abort:
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    return code if isinstance(code, int) else 0
+def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
+    """Turn what a command returns or raises into the exit code of the process."""
+
+    @functools.wraps(command)
+    def exiting(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except LockError as error:
+            sys.stderr.write(f"gcs-ci-lock: {error}\n")
+            code = error.exit_code
+        raise typer.Exit(code)
+
+    return exiting
+
+
+for _name, _command, _hidden in (
+    ("run", foreground.run, False),
+    ("hold", foreground.hold, False),
+    ("acquire", lease.acquire, False),
+    ("check", lease.check, False),
+    ("release", lease.release, False),
+    ("keep", lease.keep, True),
+    ("status", inspect.status, False),
+    ("dry-run", demo.dry_run, False),
+):
+    app.command(_name, hidden=_hidden)(_exiting(_command))
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    app()

@@ -17,7 +17,7 @@ from gcs_ci_lock.lock import Released
 from gcs_ci_lock.report.lines import lost_lines, released_line
 from gcs_ci_lock.waiting import Stopped
 
-KEPT_HERE = "by this process"
+KEPT_HERE = "this process"
 # A held lock is looked after at least this often, so that a loss is told in time.
 LOOK_EVERY = 0.5
 
@@ -32,7 +32,7 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
         LockError: whatever else went wrong.
     """
     stop = SignalStop()
-    held = acquire(asking, stop, kept_how=KEPT_HERE, announce=_ignore)
+    held = acquire(asking, stop, kept_by=KEPT_HERE, announce=_ignore)
     if isinstance(held, Stopped):
         return stop.exit_code
     tenure = held.acquired.tenure
@@ -69,7 +69,7 @@ def hold_lock(asking: Asking) -> int:
         LockError: whatever else went wrong.
     """
     stop = SignalStop()
-    held = acquire(asking, stop, kept_how=KEPT_HERE, announce=_ignore)
+    held = acquire(asking, stop, kept_by=KEPT_HERE, announce=_ignore)
     if isinstance(held, Stopped):
         return stop.exit_code
 

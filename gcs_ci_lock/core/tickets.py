@@ -13,6 +13,7 @@ from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import UsageError
 
 TICKET_SCHEMA: Final = "1"
+MAX_PRIORITY: Final = 9
 
 
 def encode_slots(slots: Slots) -> int | str:
@@ -90,7 +91,7 @@ def decode_ticket(
     well_formed = (
         LEASE_ID.fullmatch(lease) is not None
         and metadata.get("schema") == TICKET_SCHEMA
-        and 0 <= priority <= 9
+        and 0 <= priority <= MAX_PRIORITY
         and math.isfinite(ttl)
         and ttl > 0
     )

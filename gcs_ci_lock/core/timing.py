@@ -18,6 +18,7 @@ MIN_BEATS_BEFORE_GIVE_UP = 3
 # A lease without beats is this much longer than it is valid, by the same bound.
 UNKEPT_TTL_FACTOR = 1.5
 
+_MINUTE, _HOUR = 60, 3600
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smh]?)")
 _DURATION_PARTS = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
@@ -50,9 +51,9 @@ def parse_duration(text: str, what: str) -> float:
 def spoken(seconds: float) -> str:
     """Return a duration as people read it: `9s`, `6m04s`, `2h05m`."""
     whole = max(round(seconds), 0)
-    if whole < 60:
+    if whole < _MINUTE:
         return f"{whole}s"
-    if whole < 3600:
+    if whole < _HOUR:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 

@@ -86,11 +86,12 @@ def _one_holder(holder: Holder, earliest: float) -> list[str]:
     expires = spoken(holder.expires_at - earliest)
     slots = "" if holder.slots == 1 else f", slots {slots_text(holder.slots)}"
     reason = f', reason: "{printable(holder.owner.reason)}"' if holder.owner.reason else ""
-    return [
-        f"  held by   {who(holder.owner)}" + (f"  {page}" if page else ""),
+    first = f"  held by   {who(holder.owner)}" + (f"  {page}" if page else "")
+    second = (
         f"{_INDENT}since {since} ({for_so_long}), renewed {renewed} ago, "
-        f"expires in {expires} if not renewed, token {holder.token}{slots}{reason}",
-    ]
+        f"expires in {expires} if not renewed, token {holder.token}{slots}{reason}"
+    )
+    return [first, second]
 
 
 def _more(holders: Sequence[Holder]) -> list[str]:

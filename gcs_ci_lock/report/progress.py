@@ -39,6 +39,9 @@ class Progress:
 
     def waiting(self, situation: Situation) -> None:
         """Print the situation if it has changed, or has not been told for a minute."""
+        if situation.budget <= 0:
+            # One try: the refusal says all of it.
+            return
         boot = self._clock.boot()
         news = _news(situation)
         if news == self._told and boot - self._told_at < REPEAT_EVERY:

@@ -96,9 +96,7 @@ def status_json(status: LockStatus) -> dict[str, Any]:
             }
             for place, ticket in enumerate(status.waiters, start=1)
         ],
-        "history": [
-            {**asdict(ended), "owner": _owner(ended.owner)} for ended in record.history
-        ],
+        "history": [{**asdict(ended), "owner": _owner(ended.owner)} for ended in record.history],
     }
 
 

@@ -35,9 +35,12 @@ from gcs_ci_lock.stores.endpoint import Endpoint
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 LISTED = "items(name,generation,timeCreated,updated,metadata),nextPageToken"
 # What real Cloud Storage and its test servers say when it is the bucket that is missing.
-_NO_BUCKET = re.compile(r"(specified bucket|\bbucket \S+) does not exist|bucket not found", re.I)
+_NO_BUCKET = re.compile(
+    r"(specified bucket|\bbucket \S+) does not exist|bucket not found", re.IGNORECASE
+)
 _TRY_AGAIN = frozenset({408, 409, 429})
 _TOO_MANY = frozenset({429, 503})
+_SERVER_ERROR = 500
 
 
 class GcsStore:
@@ -166,7 +169,7 @@ class GcsStore:
             message = f"{doing}: the answer cannot be understood ({_cause(error)})"
             raise Ambiguous(message) from None
 
-    def _refused(self, doing: str, status: int, text: str) -> Exception:
+    def _refused(self, doing: str, status: int, text: str) -> Exception:  # noqa: PLR0911 - a table
         said = printable(text, limit=160)
         message = f"{doing} in bucket {self._name}: the storage server answered {status} ({said})"
         match status:
@@ -184,7 +187,7 @@ class GcsStore:
                     f"list in gs://{self._name} (role roles/storage.objectUser), and credentials "
                     "that are still valid"
                 )
-            case _ if status in _TRY_AGAIN or status >= 500:
+            case _ if status in _TRY_AGAIN or status >= _SERVER_ERROR:
                 return Ambiguous(message, busy=status in _TOO_MANY)
             case _:
                 return StoreError(message)
@@ -268,11 +271,11 @@ class _Observed(HTTPAdapter):
                 self._log(f"{request.method} {url} -> {outcome} in {took:.0f} ms")
 
 
-class _NotModified(Exception):  # noqa: N818 - an answer
+class _NotModified(Exception):
     """304."""
 
 
-class _NoObject(Exception):  # noqa: N818 - an answer
+class _NoObject(Exception):
     """404 for an object."""
 
 
@@ -351,4 +354,4 @@ def _default_credentials() -> auth_credentials.Credentials:
             "here, or GOOGLE_APPLICATION_CREDENTIALS=FILE"
         )
         raise Denied(message) from None
-    return cast("auth_credentials.Credentials", credentials)
+    return credentials

@@ -88,7 +88,9 @@ class MemoryStore:
         timeout: float,  # noqa: ARG002 - nothing takes time here
     ) -> Found | Missing | Unchanged:
         """Read one object; see `ports.Store.read`."""
-        return self._answered(Request(method="read", path=path), lambda: self._read(path, known, limit))
+        return self._answered(
+            Request(method="read", path=path), lambda: self._read(path, known, limit)
+        )
 
     def write(
         self,
@@ -134,9 +136,7 @@ class MemoryStore:
         body = there.body if len(there.body) <= limit else None
         return Found(body=body, generation=there.entry.generation)
 
-    def _write(
-        self, path: str, body: bytes, generation: int, metadata: Mapping[str, str]
-    ) -> Entry:
+    def _write(self, path: str, body: bytes, generation: int, metadata: Mapping[str, str]) -> Entry:
         self._expect(path, generation)
         stamp = self._bucket.stamp()
         entry = Entry(
@@ -150,7 +150,9 @@ class MemoryStore:
         return entry
 
     def _list(self, prefix: str) -> Sequence[Entry]:
-        return [o.entry for path, o in sorted(self._bucket.objects.items()) if path.startswith(prefix)]
+        return [
+            o.entry for path, o in sorted(self._bucket.objects.items()) if path.startswith(prefix)
+        ]
 
     def _delete(self, path: str, generation: int) -> None:
         if path in self._bucket.objects:
