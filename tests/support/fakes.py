@@ -1,0 +1,164 @@
+"""A small world in virtual time: fakes of every port, and a bucket in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gcs_ci_lock.clock import ObservedServerClock
+from gcs_ci_lock.core.names import Location, LockPaths
+from gcs_ci_lock.core.record import Owner, Slots
+from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.core.timing import Timing
+from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.stores.memory import Bucket, MemoryStore, Moment, Request
+from gcs_ci_lock.waiting import Acquired, Stopped, TimedOut, Waiter
+
+EPOCH = 1_795_422_000.25
+PATHS = LockPaths(location=Location(bucket="acme-locks", prefix="locks"), name="prod")
+
+Fault = Callable[[Request, Moment], None]
+
+
+class FakeClock:
+    """A boot clock that goes on only when somebody waits; what is due then happens on the way."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def boot(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        until = self.now + max(seconds, 0.0)
+        while self._due and min(at for at, _ in self._due) <= until:
+            at, action = min(self._due, key=lambda due: due[0])
+            self._due.remove((at, action))
+            self.now = max(self.now, at)
+            action()
+        self.now = max(self.now, until)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Let something happen when the clock has gone on by so much."""
+        self._due.append((self.now + seconds, action))
+
+
+class FakeStop:
+    """A wish to stop that tests utter, or that time brings."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def wait(self, seconds: float) -> bool:
+        if not self._set:
+            self._clock.sleep(seconds)
+        return self._set
+
+
+class FakeChance:
+    """No spread, and lease ids that can be read: a-1, a-2."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+
+    def fraction(self) -> float:
+        return 0.5
+
+    def lease_id(self) -> str:
+        self._count += 1
+        return f"{self._name}-{self._count}"
+
+
+@dataclass
+class Diary:
+    """An observer that remembers."""
+
+    leases: list[str] = field(default_factory=list)
+    looks: list[Situation] = field(default_factory=list)
+
+    def asking(self, lease: str) -> None:
+        self.leases.append(lease)
+
+    def waiting(self, situation: Situation) -> None:
+        self.looks.append(situation)
+
+
+class Client:
+    """One process: its store, its lock and its wish to stop."""
+
+    def __init__(self, world: "World", name: str, fault: Fault | None, ttl: float) -> None:
+        self.clock = world.clock
+        self.name = name
+        self.timing = Timing.for_ttl(ttl)
+        self.server_clock = ObservedServerClock()
+        self.store = MemoryStore(
+            world.bucket, clock=world.clock, server_clock=self.server_clock, fault=fault
+        )
+        self.lock = Lock(
+            PATHS,
+            store=self.store,
+            clock=world.clock,
+            server_clock=self.server_clock,
+            timing=self.timing,
+        )
+        self.chance = FakeChance(name)
+        self.stop = FakeStop(world.clock)
+        self.diary = Diary()
+
+    def waiter(self, *, wait: float = 1800.0, slots: Slots = 1) -> Waiter:
+        request = LockRequest(
+            paths=PATHS,
+            owner=Owner(platform="local", actor=self.name),
+            slots=slots,
+            wait=wait,
+            timing=self.timing,
+        )
+        return Waiter(self.lock, request, chance=self.chance, stop=self.stop, observer=self.diary)
+
+    def acquire(self, *, wait: float = 1800.0, slots: Slots = 1) -> Acquired | TimedOut | Stopped:
+        return self.waiter(wait=wait, slots=slots).run()
+
+    def hold(self, *, wait: float = 0.0, slots: Slots = 1) -> Acquired:
+        """Acquire, and insist."""
+        outcome = self.acquire(wait=wait, slots=slots)
+        assert isinstance(outcome, Acquired)
+        return outcome
+
+    def keeper(self, acquired: Acquired, max_hold: float = 21_600.0) -> Keeper:
+        return Keeper(
+            self.lock,
+            acquired.tenure,
+            chance=self.chance,
+            max_hold=max_hold,
+            began=acquired.tenure.sent_at,
+        )
+
+    def count(self, method: str) -> int:
+        return sum(request.method == method for request in self.store.requests)
+
+
+class World:
+    """A bucket, a clock for all, and the clients that meet there."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.bucket = Bucket(lambda: EPOCH + self.clock.now)
+
+    def client(self, name: str, *, fault: Fault | None = None, ttl: float = 120.0) -> Client:
+        return Client(self, name, fault, ttl)
+
+    def tickets(self) -> list[str]:
+        """Return the lease ids that stand in the queue's objects."""
+        return [p.removeprefix(PATHS.queue) for p in self.bucket.objects if PATHS.queue in p]
+
+    def record_body(self) -> bytes:
+        return self.bucket.objects[PATHS.record].body
