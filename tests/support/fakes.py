@@ -25,7 +25,7 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.now = 1_000.0
-        self._due: list[tuple[float, Callable[[], None]]] = []
+        self._due: list[tuple[float, Callable[[], object]]] = []
 
     def boot(self) -> float:
         return self.now
@@ -39,7 +39,7 @@ class FakeClock:
             action()
         self.now = max(self.now, until)
 
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
+    def after(self, seconds: float, action: Callable[[], object]) -> None:
         """Let something happen when the clock has gone on by so much."""
         self._due.append((self.now + seconds, action))
 

@@ -28,7 +28,7 @@ class Outage:
     def __init__(self) -> None:
         self.down = False
 
-    def __call__(self, request: Request, when: Moment) -> None:
+    def __call__(self, _request: Request, when: Moment) -> None:
         if self.down and when == "before":
             message = "connection refused"
             raise Ambiguous(message)
