@@ -7,8 +7,8 @@ from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.report.people import link, who
 
-# What begins a link, an image, HTML, a mention, an emphasis or another cell.
-_ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+!|~@&$:-])")
+# What would end a code span, or the table's cell around it.
+_ENDS_CODE = str.maketrans({"`": "'", "|": "/", "\\": "/"})
 _SAFE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?/[A-Za-z0-9/._~%-]*")
 
 
@@ -20,8 +20,9 @@ def summary_table(rows: Sequence[tuple[str, str]]) -> str:
 
 def plain(text: str) -> str:
     """Return text as Markdown that shows it and does nothing else."""
-    # Entities, not backslashes: these hold inside every construct, and autolinks see no "://".
-    return _ACTIVE.sub(lambda found: f"&#{ord(found[1])};", printable(text))
+    # Nothing is active in a code span: no HTML, link, image, mention or address.
+    shown = printable(text).translate(_ENDS_CODE).strip()
+    return f"`{shown}`" if shown else ""
 
 
 def owner_cell(owner: Owner) -> str:

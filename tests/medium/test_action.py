@@ -1,0 +1,262 @@
+"""The two stages of the action as processes, against a real storage server."""
+
+import itertools
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.emulator import EmbeddedServer
+from tests.support.bucket import TestBucket
+from tests.support.runner import Step, ended
+
+pytestmark = pytest.mark.end_to_end
+
+PREFIXES = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(SystemClock()) as server:
+        server.create_bucket("acme-locks")
+        yield server
+
+
+@pytest.fixture
+def bucket(server: EmbeddedServer) -> TestBucket:
+    # A prefix for each test: they share the server.
+    return TestBucket(server.endpoint, "acme-locks", f"locks-{next(PREFIXES)}")
+
+
+def step_of(bucket: TestBucket, folder: Path, **inputs: str) -> Step:
+    named = {key.replace("_", "-"): value for key, value in inputs.items()}
+    return Step(
+        folder,
+        {"name": "prod", "bucket": bucket.uri, "endpoint": bucket.endpoint, **named},
+    )
+
+
+def test_main_takes_the_lock_and_post_gives_it_back(bucket: TestBucket, tmp_path: Path) -> None:
+    step = step_of(bucket, tmp_path, max_hold="10m", reason="release 4.2")
+
+    main = step.main()
+    held = bucket.record("prod")
+    post = step.post()
+
+    assert main.exit_code == 0, main
+    (holder,) = held["holders"]
+    assert step.outputs["acquired"] == "true"
+    assert step.outputs["outcome"] == "acquired"
+    assert step.outputs["fencing-token"] == str(holder["token"])
+    assert step.outputs["lease-id"] == holder["lease"]
+    assert step.outputs["lock-uri"] == f"{bucket.uri}/prod"
+    assert step.outputs["waited-seconds"] == "0"
+    assert step.outputs["took-over"] == "false"
+    # Valid for max-hold, so half as long again.
+    assert holder["ttl"] == 900
+    assert holder["owner"]["reason"] == "release 4.2"
+    assert "keep-alive: none" in main.said("warning")
+    assert main.said("error") == ""
+    assert f"`{bucket.uri}/prod`" not in step.summary
+    assert "| outcome | acquired |" in step.summary
+    assert post.exit_code == 0
+    assert 'Released lock "prod"' in post.log
+    assert bucket.record("prod")["holders"] == []
+
+
+def test_post_finds_the_lease_where_the_runner_hands_no_state_on(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    step.hands_state_on = False
+
+    step.main()
+    post = step.post()
+
+    assert post.exit_code == 0
+    assert bucket.record("prod")["holders"] == []
+    assert bucket.record("prod")["history"][-1]["outcome"] == "released"
+
+
+def test_post_releases_its_own_lease_whatever_the_inputs_say_by_then(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    # Inside a composite action, post may see another step's inputs.
+    step = step_of(bucket, tmp_path)
+    step.main()
+
+    step.inputs = {"name": "other", "bucket": "other-bucket", "endpoint": ""}
+    post = step.post()
+
+    assert post.exit_code == 0
+    assert bucket.record("prod")["holders"] == []
+
+
+def test_two_steps_of_one_job_release_each_its_own(bucket: TestBucket, tmp_path: Path) -> None:
+    first = step_of(bucket, tmp_path)
+    second = step_of(bucket, tmp_path)
+    second.name, second.inputs = "lock-2", {**second.inputs, "name": "staging"}
+    for step in (first, second):
+        step.hands_state_on = False
+        step.main()
+
+    second.post()
+
+    assert bucket.record("staging")["holders"] == []
+    assert len(bucket.record("prod")["holders"]) == 1
+
+
+def test_post_without_anything_to_release_is_quiet_and_green(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    post = step_of(bucket, tmp_path).post()
+
+    assert (post.exit_code, post.commands) == (0, [])
+    assert "Nothing to release" in post.log
+
+
+def test_post_leaves_a_lock_alone_that_is_no_longer_its_own(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path / "a")
+    step.main()
+    bucket.delete_record("prod")
+    other = step_of(bucket, tmp_path / "b")
+    other.main()
+
+    post = step.post()
+
+    assert post.exit_code == 0
+    assert "is not ours any more" in post.said("warning")
+    assert bucket.record("prod")["holders"][0]["lease"] == other.outputs["lease-id"]
+
+
+def test_a_held_lock_fails_the_step_and_names_the_holder(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step_of(bucket, tmp_path / "a", reason="release 4.2").main()
+    late = step_of(bucket, tmp_path / "b", wait="0")
+
+    main = late.main()
+    post = late.post()
+
+    assert main.exit_code == 75
+    assert "acme/api > deploy > deploy (alice)" in main.said("error")
+    assert "release 4.2" in main.said("error")
+    assert late.outputs["acquired"] == "false"
+    assert late.outputs["outcome"] == "timeout"
+    assert (post.exit_code, post.commands) == (0, [])
+    assert bucket.tickets("prod") == []
+
+
+def test_a_held_lock_can_be_skipped(bucket: TestBucket, tmp_path: Path) -> None:
+    step_of(bucket, tmp_path / "a").main()
+    late = step_of(bucket, tmp_path / "b", wait="0", on_timeout="skip")
+
+    main = late.main()
+
+    assert main.exit_code == 0
+    assert late.outputs["acquired"] == "false"
+    assert "acme/api" in main.said("warning")
+
+
+def test_a_job_that_is_cancelled_while_it_waits_leaves_nothing_behind(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step_of(bucket, tmp_path / "a").main()
+    waiting = step_of(bucket, tmp_path / "b")
+    process = waiting.start("entrypoint")
+    bucket.until(lambda: len(bucket.tickets("prod")) == 1)
+
+    process.send_signal(signal.SIGINT)
+    main = ended(process)
+    post = waiting.post()
+
+    assert main.exit_code == 130, main
+    assert bucket.tickets("prod") == []
+    assert len(bucket.record("prod")["holders"]) == 1
+    assert (post.exit_code, post.commands) == (0, [])
+
+
+def test_post_cleans_up_after_a_main_that_was_killed_while_it_waited(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step_of(bucket, tmp_path / "a").main()
+    waiting = step_of(bucket, tmp_path / "b")
+    process = waiting.start("entrypoint")
+    bucket.until(lambda: len(bucket.tickets("prod")) == 1)
+
+    process.kill()
+    ended(process)
+    post = waiting.post()
+
+    assert post.exit_code == 0
+    assert bucket.tickets("prod") == []
+    assert len(bucket.record("prod")["holders"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "exit_code", "words"),
+    [
+        ({"bucket": ""}, 2, "no bucket is given"),
+        ({"name": "../x"}, 2, 'lock name "../x"'),
+        ({"name": ""}, 2, "lock name"),
+        ({"slots": "0"}, 2, 'slots "0"'),
+        ({"wait": "soon"}, 2, 'wait "soon"'),
+        ({"ttl": "3s"}, 2, "ttl 3s"),
+        ({"max-hold": "3 days"}, 2, 'max-hold "3 days"'),
+        ({"on-timeout": "explode"}, 2, 'on-timeout "explode"'),
+        ({"keep-alive": "sidecar"}, 2, 'keep-alive "sidecar"'),
+        ({"endpoint": "http://192.0.2.1"}, 2, "plain http"),
+        ({"bucket": "no-such-bucket-x"}, 2, "does not exist"),
+        ({"name": "::error::x\n##[add-mask]y"}, 2, "lock name"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_wrong_input_fails_the_step_with_one_clear_error(
+    bucket: TestBucket, tmp_path: Path, inputs: dict[str, str], exit_code: int, words: str
+) -> None:
+    step = step_of(bucket, tmp_path)
+    step.inputs = {**step.inputs, **inputs}
+
+    main = step.main()
+
+    assert main.exit_code == exit_code, main
+    (error,) = main.commands
+    assert error.name == "error"
+    assert words in error.data
+    assert main.stderr == ""
+
+
+def test_text_of_another_job_cannot_speak_to_the_runner(bucket: TestBucket, tmp_path: Path) -> None:
+    evil = "x\r\n::set-output name=acquired::true\n##[error]y | `z` <img src=x> www.evil.example"
+    first = step_of(bucket, tmp_path / "a", reason=evil)
+    first.environ = {"GITHUB_ACTOR": evil, "GITHUB_WORKFLOW": evil, "GITHUB_JOB": evil}
+    first.main()
+    late = step_of(bucket, tmp_path / "b", wait="0")
+
+    main = late.main()
+
+    assert [c.name for c in main.commands] == ["error"]
+    assert late.outputs["acquired"] == "false"
+    rows = late.summary.splitlines()
+    assert all(row.count("|") == 3 for row in rows if row.startswith("| "))
+    assert not any("<img" in row.split("`")[0] for row in rows)
+
+
+def test_state_that_somebody_damaged_is_an_error_and_touches_nothing(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    step.main()
+    before = bucket.record("prod")
+
+    step.environ = {"STATE_lease": json.dumps({"schema": 1, "bucket": "../x"})}
+    post = step.post()
+
+    assert post.exit_code == 2
+    assert "does not describe a lease" in post.said("error")
+    assert bucket.record("prod") == before
