@@ -1,9 +1,10 @@
 """The entry of the command line: commands, errors as exit codes."""
 
 import functools
+import importlib.metadata
 import sys
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Annotated, ParamSpec
 
 import typer
 
@@ -36,6 +37,22 @@ def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
         raise typer.Exit(code)
 
     return exiting
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        print(f"gcs-ci-lock {importlib.metadata.version('gcs-ci-lock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Serialise deployments in CI with a lock kept in Google Cloud Storage."""
 
 
 for _name, _command, _hidden in (
