@@ -1,0 +1,23 @@
+"""What large tests share: the image, and a storage server of their own each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.emulator import EmbeddedServer
+from tests.support.bucket import TestBucket
+from tests.support.docker import build_image
+
+
+@pytest.fixture(scope="session")
+def image() -> None:
+    """Build the image, once: act finds its layers and is quick."""
+    build_image()
+
+
+@pytest.fixture
+def bucket() -> Iterator[TestBucket]:
+    with EmbeddedServer(SystemClock()) as server:
+        server.create_bucket("acme-locks")
+        yield TestBucket(server.endpoint, "acme-locks")
