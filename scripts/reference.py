@@ -1,0 +1,62 @@
+"""The generated tables of README.md: written by `make docs` (cog), checked by `make lint`."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from ruamel.yaml import YAML
+
+from gcs_ci_lock import errors
+from gcs_ci_lock.cli.main import app
+
+ROOT = Path(__file__).parent.parent
+_EXIT_CODES = {
+    0: "done",
+    errors.LockError.exit_code: "unexpected",
+    errors.UsageError.exit_code: "usage or configuration: an input, the bucket, the record",
+    errors.StorageUnreachable.exit_code: "the storage server gives no usable answer",
+    errors.NotAcquired.exit_code: "not acquired in time",
+    errors.LeaseLost.exit_code: "the lease was lost; `run` has stopped its command",
+    errors.Denied.exit_code: "credentials or permissions",
+}
+
+
+def inputs() -> str:
+    """Return the action's inputs as a table."""
+    rows = [
+        (f"`{name}`", f"`{spec['default']}`" if spec.get("default") else "", spec["description"])
+        for name, spec in _action()["inputs"].items()
+    ]
+    return _table(("input", "default", "meaning"), rows)
+
+
+def outputs() -> str:
+    """Return the action's outputs as a table."""
+    rows = [(f"`{name}`", spec["description"]) for name, spec in _action()["outputs"].items()]
+    return _table(("output", "meaning"), rows)
+
+
+def exit_codes() -> str:
+    """Return the exit codes as a table."""
+    rows = [(str(code), meaning) for code, meaning in sorted(_EXIT_CODES.items())]
+    rows.append(("128 + N", "ended by signal N, such as 130 and 143"))
+    return _table(("exit code", "meaning"), rows)
+
+
+def commands() -> str:
+    """Return the commands as a table."""
+    rows = []
+    for command in app.registered_commands:
+        if command.hidden or command.callback is None:
+            continue
+        summary = (command.callback.__doc__ or "").split("\n")[0].rstrip(".")
+        rows.append((f"`{command.name}`", summary))
+    return _table(("command", "does"), rows)
+
+
+def _action() -> dict[str, Any]:
+    return cast("dict[str, Any]", YAML(typ="safe").load(ROOT / "action.yml"))
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
