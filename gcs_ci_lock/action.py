@@ -15,6 +15,7 @@ from gcs_ci_lock.ci.github import GitHubStep, owner
 from gcs_ci_lock.clock import SignalStop, SystemChance
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.text import printable
@@ -26,7 +27,7 @@ from gcs_ci_lock.report.lines import acquired_line, lost_lines, released_line, t
 from gcs_ci_lock.report.people import iso_time, link
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.report.summary import owner_cell, plain, summary_table
-from gcs_ci_lock.waiting import Acquired, Stopped, TimedOut, Waiter
+from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import connect
 
 STATE: Final = "lease"
@@ -86,6 +87,8 @@ def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
         outcome = waiter.run()
     except LockError:
         _set_outputs(step, request, {"acquired": "false"})
+        if not waiter.leaves_something:
+            keeping.clear()
         raise
     match outcome:
         case Acquired():

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from gcs_ci_lock.ci.detect import detect_owner
-from gcs_ci_lock.clock import Wakeup
 from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.outcome import Acquired, Stopped
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.timing import parse_duration
@@ -19,7 +19,7 @@ from gcs_ci_lock.lock import Lock as OneLock
 from gcs_ci_lock.ports import Chance
 from gcs_ci_lock.report.lines import lost_lines, timeout_lines
 from gcs_ci_lock.report.progress import Progress
-from gcs_ci_lock.waiting import Acquired, Stopped, Waiter
+from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
 
 
@@ -82,7 +82,7 @@ class Lock:
         lock = connection.lock(request.paths, request.timing)
         progress = Progress(_ignore, clock=connection.clock, asking=_ignore)
         outcome = Waiter(
-            lock, request, chance=connection.chance, stop=Wakeup(), observer=progress
+            lock, request, chance=connection.chance, stop=threading.Event(), observer=progress
         ).run()
         match outcome:
             case Acquired():
@@ -118,7 +118,7 @@ class Lease:
             max_hold=request.max_hold,
             began=acquired.tenure.sent_at,
         )
-        self._stop = Wakeup()
+        self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._keeper.keep, args=(self._stop,), name="keeper", daemon=True
         )

@@ -74,52 +74,37 @@ class SystemChance:
         return "".join(secrets.choice(_LEASE_ID_ALPHABET) for _ in range(_LEASE_ID_LENGTH))
 
 
-class Wakeup:
-    """A `Stop` that any thread may set; waiting ends at once."""
-
-    def __init__(self) -> None:
-        """Start unset."""
-        self._set = False
-        # A pipe and not threading.Event: a signal handler that sets an Event can meet the lock
-        # that the interrupted thread holds inside wait().
-        self._reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
-
-    def set(self) -> None:
-        """Utter the wish; may be called from a signal handler."""
-        if not self._set:
-            self._set = True
-            os.write(self._writing, b"!")
-
-    def is_set(self) -> bool:
-        """Tell whether it has been uttered."""
-        return self._set
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until it is uttered or the time is over."""
-        if not self._set and seconds > 0:
-            select.select([self._reading], [], [], seconds)
-        return self._set
-
-
-class SignalStop(Wakeup):
-    """Set by the first of the signals; the second ends the process at once.
+class SignalStop:
+    """A `Stop` set by the first of the signals; the second ends the process at once.
 
     A process with the number 1, as in a container, gets only the signals that it handles.
     """
 
     def __init__(self, signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> None:
-        """Install the handlers; only in the main thread."""
-        super().__init__()
+        """Install the handlers; only in the main thread, and once in a process."""
         self.number: int | None = None
+        # A pipe and not threading.Event: a signal handler that sets an Event can meet the lock
+        # that the interrupted thread holds inside wait().
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
         for one in signals:
             signal.signal(one, self._handle)
+
+    def is_set(self) -> bool:
+        """Tell whether a signal has come."""
+        return self.number is not None
+
+    def wait(self, seconds: float, /) -> bool:
+        """Wait until a signal comes or the time is over; tell whether one has come."""
+        if not self.is_set() and seconds > 0:
+            select.select([self._reading], [], [], seconds)
+        return self.is_set()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.number is not None:
             os._exit(128 + number)
         self.number = number
-        self.set()
+        os.write(self._writing, b"!")
 
     @property
     def exit_code(self) -> int:

@@ -1,24 +1,17 @@
 """Going on with a lease that another process of the same job acquired."""
 
-import itertools
-from collections.abc import Callable
-from typing import TypeVar
-
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.queue import Claimant
 from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.request import Tenure
-from gcs_ci_lock.core.timing import backoff
-from gcs_ci_lock.errors import Ambiguous, StorageUnreachable
+from gcs_ci_lock.leaving import patiently
 from gcs_ci_lock.lock import Lock, Released
 from gcs_ci_lock.place import Place
 from gcs_ci_lock.ports import Chance
 
 PATIENCE = 20.0
-
-_T = TypeVar("_T")
 
 
 def adopt(lock: Lock, handover: Handover) -> Tenure | Lost:
@@ -51,7 +44,7 @@ def release(lock: Lock, lease: str, *, chance: Chance) -> Released | NotHeld:
         StorageUnreachable: it never did; the lease ends by itself.
         LockError: as `Lock.release`.
     """
-    return _patiently(lock, chance, lambda: lock.release(lease))
+    return patiently(lock, chance, lambda: lock.release(lease), patience=PATIENCE)
 
 
 def end(lock: Lock, handover: Handover, *, chance: Chance) -> Released | NotHeld:
@@ -65,21 +58,9 @@ def end(lock: Lock, handover: Handover, *, chance: Chance) -> Released | NotHeld
     """
     if handover.token:
         return release(lock, handover.lease, chance=chance)
-    result = _patiently(lock, chance, lambda: lock.disown(handover.lease))
-    _patiently(lock, chance, lambda: _leave_queue(lock, handover))
+    result = patiently(lock, chance, lambda: lock.disown(handover.lease), patience=PATIENCE)
+    patiently(lock, chance, lambda: _leave_queue(lock, handover), patience=PATIENCE)
     return result
-
-
-def _patiently(lock: Lock, chance: Chance, attempt: Callable[[], _T]) -> _T:
-    until = lock.clock.boot() + PATIENCE
-    for failures in itertools.count():
-        try:
-            return attempt()
-        except Ambiguous as trouble:
-            if lock.clock.boot() >= until:
-                raise StorageUnreachable(str(trouble)) from trouble
-            lock.clock.sleep(backoff(failures, chance.fraction()))
-    raise AssertionError
 
 
 def _leave_queue(lock: Lock, handover: Handover) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gcs_ci_lock.core.instant import Interval
+from gcs_ci_lock.core.situation import Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +158,25 @@ class Chance(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Whoever wants to know how the wait goes on."""
+
+    def asking(self, lease: str) -> None:
+        """Take note of the lease id that is going to be claimed, before anything is written."""
+        ...
+
+    def waiting(self, situation: Situation) -> None:
+        """Take note of a look at the lock; called at every poll."""
+        ...
+
+
 class Stop(Protocol):
-    """Somebody's wish that the work in hand ends."""
+    """Somebody's wish that the work in hand ends; a `threading.Event` is one."""
 
     def is_set(self) -> bool:
         """Tell whether it has been uttered."""
         ...
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, /) -> bool:
         """Wait until it is uttered or the time is over; tell whether it has been uttered."""
         ...

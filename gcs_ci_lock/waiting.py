@@ -6,8 +6,9 @@ there first, so that nothing is ever concluded from an answer that did not come.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import assert_never
 
+from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.protocol import (
     AlreadyIn,
     AlreadyOver,
@@ -19,15 +20,16 @@ from gcs_ci_lock.core.protocol import (
     settled,
 )
 from gcs_ci_lock.core.queue import Claimant, Turn, living
-from gcs_ci_lock.core.record import Ended, Holder, Record
+from gcs_ci_lock.core.record import Holder, Record
 from gcs_ci_lock.core.request import LockRequest, Tenure
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.timing import backoff
 from gcs_ci_lock.errors import Ambiguous, Changed, LockError, StorageUnreachable, StoreError
+from gcs_ci_lock.leaving import CLEAN_UP, depart, sweep
 from gcs_ci_lock.lineup import Lineup
 from gcs_ci_lock.lock import Lock, Stored
-from gcs_ci_lock.place import Place, delete
-from gcs_ci_lock.ports import Chance, Stop
+from gcs_ci_lock.place import Place
+from gcs_ci_lock.ports import Chance, Observer, Stop
 
 HEAD_POLL = 1.0
 SLOWEST_POLL = 4.0
@@ -37,50 +39,6 @@ SHORTEST_POLL = 0.05
 # A server that has not answered once for so long is a wrong address rather than a hiccup.
 LEAST_PATIENCE = 10.0
 MOST_PATIENCE = 60.0
-CLEAN_UP = 10.0
-MOST_SWEPT = 20
-
-
-class Observer(Protocol):
-    """Whoever wants to know how the wait goes on."""
-
-    def asking(self, lease: str) -> None:
-        """Take note of the lease id that is going to be claimed, before anything is written."""
-        ...
-
-    def waiting(self, situation: Situation) -> None:
-        """Take note of a look at the lock; called at every poll."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acquired:
-    """The lock is ours.
-
-    Attributes:
-        waited: seconds from asking to the claim.
-        previous: the last end before our claim, or None.
-        expired: holders whose lease had run out and whose place was taken.
-    """
-
-    tenure: Tenure
-    waited: float
-    previous: Ended | None
-    expired: tuple[Holder, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedOut:
-    """The wait is over and the lock is not ours; nothing of us is left in the bucket."""
-
-    situation: Situation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
-    """We were told to stop while waiting; nothing of us is left in the bucket."""
-
-    waited: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +94,11 @@ class Waiter:
         self._stray: int | None = None
         self._expired: tuple[Holder, ...] = ()
         self._situation: Situation | None = None
+
+    @property
+    def leaves_something(self) -> bool:
+        """Tell whether a claim or a ticket of ours may still be, or come to be, in the bucket."""
+        return self._stray is not None or self._place.may_exist
 
     def run(self) -> Acquired | TimedOut | Stopped:
         """Wait for the lock, and take it.
@@ -304,10 +267,7 @@ class Waiter:
         try:
             self._place.leave()
             dead = self._lineup.dead_before(self._place.claimant.arrival, self._lock.now().earliest)
-            for ticket in dead[:MOST_SWEPT]:
-                if self._lock.clock.boot() >= until:
-                    break
-                delete(self._lock, ticket.lease, ticket.generation)
+            sweep(self._lock, dead, until=until)
         except LockError:
             # They die by themselves; our own does not count, for we are among the holders.
             return acquired
@@ -330,22 +290,9 @@ class Waiter:
             self._observer.waiting(self._situation)
 
     def _leave(self) -> None:
-        """Leave nothing behind, as far as the server lets us: no ticket and no stray claim."""
-        until = self._lock.clock.boot() + CLEAN_UP
-        for attempt in range(10):
-            try:
-                if self._stray is not None:
-                    self._lock.disown(self._place.claimant.lease)
-                    self._stray = None
-                self._place.leave()
-            except Ambiguous:
-                if self._lock.clock.boot() >= until:
-                    return
-                self._lock.clock.sleep(backoff(attempt, self._chance.fraction()))
-            except LockError:
-                return
-            else:
-                return
+        stray = self._stray is not None
+        if depart(self._lock, self._place, stray=stray, chance=self._chance):
+            self._stray = None
 
     def _waited(self) -> float:
         return self._lock.clock.boot() - self._began

@@ -8,6 +8,7 @@ from gcs_ci_lock.cli.common import Asking, acquire, open_lock, say
 from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.detached import start_keeper
 from gcs_ci_lock.errors import LeaseLost, LockError, UsageError
 from gcs_ci_lock.handed import adopt, end
@@ -15,7 +16,6 @@ from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.leasefile import LeaseFile, OwnMark
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.report.lines import lost_lines, released_line
-from gcs_ci_lock.waiting import Stopped
 
 KEPT_BEHIND = "a background process"
 KEEPER_ENDS_WITHIN = 30.0

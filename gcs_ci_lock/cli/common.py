@@ -9,6 +9,7 @@ from gcs_ci_lock.ci.detect import detect_owner
 from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.names import LockPaths
+from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.timing import Timing, spoken
@@ -17,7 +18,7 @@ from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.report.lines import acquired_line, timeout_lines
 from gcs_ci_lock.report.progress import Progress
-from gcs_ci_lock.waiting import Acquired, Stopped, TimedOut, Waiter
+from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
 
 

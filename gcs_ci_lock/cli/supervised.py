@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from gcs_ci_lock.cli.common import Asking, Held, acquire, say
-from gcs_ci_lock.clock import SignalStop, Wakeup
+from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.command import Command, Finished
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.loss import Lost, taken_away
+from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.errors import LeaseLost, LockError
 from gcs_ci_lock.handed import release
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.report.lines import lost_lines, released_line
-from gcs_ci_lock.waiting import Stopped
 
 KEPT_HERE = "this process"
 # A held lock is looked after at least this often, so that a loss is told in time.
@@ -55,9 +55,12 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
         _give_back(held)
         raise
     finished = _while_kept(held, work)
-    _give_back(held)
+    gone = _give_back(held)
     if isinstance(finished, Lost):
-        raise LeaseLost("\n".join(lost_lines(held.request.paths.name, finished.reason)))
+        raise _loss(held, finished)
+    if gone is not None:
+        # The command ended before anybody noticed; another may have run beside it.
+        raise _loss(held, gone)
     return finished.exit_code
 
 
@@ -80,16 +83,17 @@ def hold_lock(asking: Asking) -> int:
         return keeper.lost()
 
     lost = _while_kept(held, watch)
-    _give_back(held)
+    gone = _give_back(held)
+    lost = lost or gone
     if lost is not None:
-        raise LeaseLost("\n".join(lost_lines(held.request.paths.name, lost.reason)))
+        raise _loss(held, lost)
     return 0
 
 
 def _while_kept(held: Held, work: Callable[[Keeper], _T]) -> _T:
     """Renew the lease in a thread while something else is done in this one."""
     keeper = held.keeper()
-    stop = Wakeup()
+    stop = threading.Event()
     thread = threading.Thread(target=keeper.keep, args=(stop,), name="keeper", daemon=True)
     thread.start()
     try:
@@ -100,17 +104,23 @@ def _while_kept(held: Held, work: Callable[[Keeper], _T]) -> _T:
         thread.join()
 
 
-def _give_back(held: Held) -> None:
-    """Release the lease if it is still ours; say what became of it."""
+def _give_back(held: Held) -> Lost | None:
+    """Release the lease, and say so; or tell that it was not ours any more."""
     name = held.request.paths.name
     tenure = held.acquired.tenure
     try:
         result = release(held.lock, tenure.lease, chance=held.connection.chance)
     except LockError as error:
         say(f'Lock "{name}" could not be released: {error}. Its lease ends by itself.')
-        return
+        return None
     if isinstance(result, Released):
         say(released_line(name, tenure.token))
+        return None
+    return taken_away(tenure, result)
+
+
+def _loss(held: Held, lost: Lost) -> LeaseLost:
+    return LeaseLost("\n".join(lost_lines(held.request.paths.name, lost.reason)))
 
 
 def _ignore(_: Handover) -> None:

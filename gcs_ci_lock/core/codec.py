@@ -18,7 +18,15 @@ from gcs_ci_lock.core.record import (
     Owner,
     Record,
 )
-from gcs_ci_lock.core.strict import MAX_RECORD_BYTES, Invalid, Json, Reader, invalid, parsed
+from gcs_ci_lock.core.strict import (
+    MAX_INTEGER,
+    MAX_RECORD_BYTES,
+    Invalid,
+    Json,
+    Reader,
+    invalid,
+    parsed,
+)
 from gcs_ci_lock.core.text import clipped
 from gcs_ci_lock.core.tickets import encode_slots
 from gcs_ci_lock.errors import RecordInvalid, UsageError
@@ -30,8 +38,11 @@ def encode_record(record: Record) -> bytes:
     """Return the record's JSON; foreign text is cut to 200 characters.
 
     Raises:
-        UsageError: it would be larger than what is read back.
+        UsageError: it would not be read back: too large, or its fence is.
     """
+    if record.fence > MAX_INTEGER:
+        message = f'lock "{record.name}" has no fencing token left: its fence is {record.fence}'
+        raise UsageError(message)
     document = {
         "schema": SCHEMA,
         "name": record.name,

@@ -10,7 +10,7 @@ from gcs_ci_lock.core.text import printable
 # 50 ends with every text at its longest come to less than a quarter of it.
 MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
 LEASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_MAX_INTEGER: Final = 2**63 - 1
+MAX_INTEGER: Final = 2**63 - 1
 # Some time in the year 5138: later ones overflow calendars.
 _MAX_TIME: Final = 1e11
 Json = dict[str, Any]
@@ -89,7 +89,7 @@ class Reader:
             invalid(f"{self.where}.{key}", "a text", value)
         return value
 
-    def integer(self, key: str, least: int = 0, most: int = _MAX_INTEGER) -> int:
+    def integer(self, key: str, least: int = 0, most: int = MAX_INTEGER) -> int:
         """Return an integer in a range; a boolean is none."""
         value = self.take(key)
         if type(value) is not int or not least <= value <= most:

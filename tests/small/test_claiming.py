@@ -5,11 +5,11 @@ import re
 
 import pytest
 
+from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.errors import Ambiguous, BucketMissing, Denied, RecordInvalid
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.stores.memory import Moment, Request
-from gcs_ci_lock.waiting import Acquired, Stopped, TimedOut
 from tests.support.fakes import PATHS, World
 from tests.support.faults import nth_write
 

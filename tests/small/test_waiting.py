@@ -2,10 +2,10 @@
 
 import pytest
 
+from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.record import UNLIMITED
 from gcs_ci_lock.errors import StorageUnreachable
 from gcs_ci_lock.stores.memory import Moment, Request
-from gcs_ci_lock.waiting import Acquired, Stopped, TimedOut
 from tests.support.fakes import PATHS, Client, World
 from tests.support.faults import Outage, nth_write
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gcs_ci_lock.clock import ObservedServerClock
 from gcs_ci_lock.core.names import Location, LockPaths
+from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.record import Owner, Slots
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.situation import Situation
@@ -12,7 +13,7 @@ from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.stores.memory import Bucket, MemoryStore, Moment, Request
-from gcs_ci_lock.waiting import Acquired, Stopped, TimedOut, Waiter
+from gcs_ci_lock.waiting import Waiter
 
 EPOCH = 1_795_422_000.25
 PATHS = LockPaths(location=Location(bucket="acme-locks", prefix="locks"), name="prod")
