@@ -20,8 +20,8 @@ UNKEPT_TTL_FACTOR = 1.5
 
 _MINUTE, _HOUR = 60, 3600
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smh]?)")
-_DURATION_PARTS = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?")
+_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smh]?)", re.ASCII)
+_DURATION_PARTS = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?", re.ASCII)
 
 
 def parse_duration(text: str, what: str) -> float:

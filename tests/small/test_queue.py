@@ -1,0 +1,234 @@
+"""Who fits, who is ahead, and how long to look on before passing somebody over."""
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcs_ci_lock.core.queue import Claimant, fits, is_dead, living, turn_of
+from gcs_ci_lock.core.record import UNLIMITED, Ended, Holder, Owner, Record, Slots, Ticket
+from tests.support.strategies import SLOTS
+
+OWNER = Owner()
+
+
+def holder(slots: Slots, *, ttl: float = 120.0, lease: str = "h") -> Holder:
+    return Holder(
+        lease=lease,
+        owner=OWNER,
+        slots=slots,
+        token=1,
+        asked_at=0.0,
+        granted_at=0.0,
+        expires_at=1e9,
+        ttl=ttl,
+        beat=1,
+    )
+
+
+def claimant(slots: Slots = 1, *, arrival: float = 100.0, priority: int = 5) -> Claimant:
+    return Claimant(
+        lease="me",
+        owner=OWNER,
+        slots=slots,
+        ttl=120.0,
+        asked_at=0.0,
+        arrival=arrival,
+        priority=priority,
+    )
+
+
+def ticket(
+    lease: str, *, arrival: float = 50.0, slots: Slots = 1, priority: int = 5, seen: float = 1000.0
+) -> Ticket:
+    return Ticket(
+        lease=lease,
+        owner=OWNER,
+        slots=slots,
+        ttl=120.0,
+        arrival=arrival,
+        arrival_text="",
+        refreshed_at=seen,
+        generation=1,
+        priority=priority,
+    )
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("holders", "mine", "expected"),
+    [
+        ([], 1, True),
+        ([1], 1, False),
+        ([1], UNLIMITED, False),
+        ([UNLIMITED], 1, False),
+        ([UNLIMITED] * 3, UNLIMITED, True),
+        ([3, 3], 3, True),
+        ([3, 3, 3], 3, False),
+        # Two that disagree about N are both kept.
+        ([3, 3], 2, False),
+        ([2, 2], 3, False),
+        ([2], 3, True),
+    ],
+)
+def test_the_smallest_slots_decide(holders: list[Slots], mine: Slots, *, expected: bool) -> None:
+    assert fits([holder(slots) for slots in holders], claimant(mine)) is expected
+
+
+@pytest.mark.property
+@given(st.lists(SLOTS, max_size=12), SLOTS)
+def test_nobody_ever_stands_beside_more_than_it_tolerates(
+    holders: list[Slots], mine: Slots
+) -> None:
+    if fits([holder(slots) for slots in holders], claimant(mine)):
+        assert all(len(holders) + 1 <= slots for slots in [*holders, mine])
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("ttl", "most"), [(120.0, 12), (600.0, 60), (30.0, 3)])
+def test_one_object_takes_only_so_many_beats(ttl: float, most: int) -> None:
+    readers = [holder(UNLIMITED, ttl=ttl) for _ in range(most)]
+    reader = Claimant(lease="me", owner=OWNER, slots=UNLIMITED, ttl=ttl, asked_at=0.0)
+
+    assert fits(readers[:-1], reader)
+    assert not fits(readers, reader)
+
+
+@pytest.mark.example
+def test_priority_goes_before_arrival_and_arrival_before_the_lease_id() -> None:
+    tickets = [
+        ticket("late", arrival=99.0),
+        ticket("b", arrival=50.0),
+        ticket("a", arrival=50.0),
+        ticket("urgent", arrival=99.5, priority=9),
+        ticket("behind", arrival=100.5),
+        ticket("slow", arrival=1.0, priority=0),
+    ]
+
+    turn = turn_of(claimant(), [], tickets)
+
+    assert [t.lease for t in turn.ahead] == ["urgent", "a", "b", "late"]
+    assert turn.place == 5
+
+
+@pytest.mark.example
+def test_my_own_ticket_is_not_ahead_of_me() -> None:
+    turn = turn_of(claimant(), [], [ticket("me", arrival=1.0)])
+
+    assert turn.ahead == ()
+    assert turn.patience == 0.0
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("ahead", "patience"), [(0, 0.0), (1, 6.0), (2, 8.0), (5, 14.0)])
+def test_each_sleeper_ahead_costs_two_seconds_more(ahead: int, patience: float) -> None:
+    tickets = [ticket(f"t{number}", arrival=float(number)) for number in range(ahead)]
+
+    assert turn_of(claimant(), [], tickets).patience == patience
+
+
+@pytest.mark.example
+def test_with_room_for_three_the_first_three_enter_at_once() -> None:
+    tickets = [ticket(f"t{number}", arrival=float(number), slots=3) for number in range(3)]
+
+    assert turn_of(claimant(3), [], tickets[:2]).patience == 0.0
+    assert turn_of(claimant(3), [], tickets).patience == 6.0
+
+
+@pytest.mark.example
+def test_a_held_lock_is_waited_for_as_long_as_it_takes() -> None:
+    turn = turn_of(claimant(), [holder(1)], [])
+
+    assert turn.patience == math.inf
+    assert not turn.beside_holders
+
+
+@pytest.mark.example
+def test_a_writer_that_waits_for_readers_is_not_overtaken_by_later_readers() -> None:
+    turn = turn_of(claimant(UNLIMITED), [holder(UNLIMITED)], [ticket("writer", slots=1)])
+
+    assert turn.patience == math.inf
+    assert turn.beside_holders
+
+
+@pytest.mark.example
+def test_a_reader_enters_beside_readers_though_another_reader_is_ahead() -> None:
+    turn = turn_of(claimant(UNLIMITED), [holder(UNLIMITED)], [ticket("r", slots=UNLIMITED)])
+
+    assert turn.patience == 0.0
+
+
+@pytest.mark.property
+@given(st.permutations([1, 2, 3, UNLIMITED]), st.integers(0, 3))
+def test_the_head_of_the_queue_enters_at_once_if_it_fits(order: list[Slots], held: int) -> None:
+    holders = [holder(slots, lease=f"h{n}") for n, slots in enumerate(order[:held])]
+    mine = claimant(order[3])
+
+    turn = turn_of(mine, holders, [])
+
+    assert turn.patience == (0.0 if fits(holders, mine) else math.inf)
+
+
+@pytest.mark.example
+def test_a_ticket_dies_ninety_seconds_after_its_last_refresh() -> None:
+    assert not is_dead(ticket("t", seen=1000.0), 1089.9)
+    assert is_dead(ticket("t", seen=1000.0), 1090.0)
+
+
+@pytest.mark.example
+def test_dead_superseded_and_served_tickets_do_not_count() -> None:
+    ended = Ended(
+        lease="ended",
+        owner=OWNER,
+        token=1,
+        asked_at=0.0,
+        granted_at=0.0,
+        ended_at=0.0,
+        outcome="released",
+    )
+    record = Record(name="prod", fence=2, holders=(holder(1, lease="inside"),), history=(ended,))
+    superseded = Ticket(
+        lease="old",
+        owner=OWNER,
+        slots=1,
+        ttl=120.0,
+        arrival=0.0,
+        arrival_text="",
+        refreshed_at=1000.0,
+        generation=1,
+        superseded_by="new",
+    )
+    tickets = [ticket("dead", seen=900.0), superseded, ticket("inside"), ticket("ended")]
+
+    counted = living([*tickets, ticket("alive")], record, 1000.0)
+
+    assert [t.lease for t in counted] == ["alive"]
+
+
+@pytest.mark.property
+@given(st.lists(SLOTS, min_size=1, max_size=6))
+def test_those_who_enter_at_once_fit_all_together(slots: list[Slots]) -> None:
+    # Everyone whose patience is 0, entering in any order, must be able to stand together.
+    tickets = [ticket(f"t{n}", arrival=float(n), slots=s) for n, s in enumerate(slots)]
+    entering = [
+        one
+        for n, one in enumerate(tickets)
+        if turn_of(
+            Claimant(
+                lease=one.lease,
+                owner=OWNER,
+                slots=one.slots,
+                ttl=one.ttl,
+                asked_at=0.0,
+                arrival=one.arrival,
+            ),
+            [],
+            tickets[:n],
+        ).patience
+        == 0.0
+    ]
+
+    for order in itertools.islice(itertools.permutations(entering), 24):
+        assert all(fits(order[:n], one) for n, one in enumerate(order))

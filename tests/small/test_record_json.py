@@ -1,0 +1,299 @@
+"""The record's JSON: whole when it is ours, refused when it is not, never read as "free"."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gcs_ci_lock.core.codec import decode_record, encode_record
+from gcs_ci_lock.core.record import Ended, Freeze, Holder, Owner, Record
+from gcs_ci_lock.core.strict import MAX_INTEGER, MAX_RECORD_BYTES
+from gcs_ci_lock.errors import RecordInvalid, UsageError
+from tests.support.strategies import records
+
+URI = "gs://acme-locks/locks/prod/lock.json"
+
+HOLDER = Holder(
+    lease="k3v9",
+    owner=Owner(platform="github", repository="acme/api"),
+    slots=1,
+    token=41,
+    asked_at=10.0,
+    granted_at=11.0,
+    expires_at=131.0,
+    ttl=120.0,
+    beat=3,
+)
+ENDED = Ended(
+    lease="k3v8",
+    owner=Owner(),
+    token=40,
+    asked_at=1.0,
+    granted_at=2.0,
+    ended_at=3.0,
+    outcome="released",
+)
+RECORD = Record(name="prod", fence=41, freed_at=3.0, holders=(HOLDER,), history=(ENDED,))
+
+
+def read(body: bytes | None) -> Record:
+    return decode_record(body, uri=URI, name="prod")
+
+
+def document() -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(encode_record(RECORD))
+    return decoded
+
+
+@pytest.mark.property
+@given(records())
+@settings(max_examples=60)
+def test_what_is_written_is_what_is_read(record: Record) -> None:
+    assert read(encode_record(record)) == record
+
+
+@pytest.mark.property
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_any_bytes_are_a_record_or_refused(body: bytes) -> None:
+    with pytest.raises(RecordInvalid, match="left as it is"):
+        read(body)
+
+
+@pytest.mark.property
+@given(
+    st.sampled_from([*sorted(document()), "more"]),
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=5), inner, max_size=2)
+        ),
+        max_leaves=4,
+    ),
+)
+def test_any_value_in_any_field_is_understood_or_refused(key: str, value: object) -> None:
+    body = json.dumps({**document(), key: value}).encode()
+
+    try:
+        record = read(body)
+    except RecordInvalid:
+        return
+
+    # Whatever is taken can be written again.
+    assert read(encode_record(record)) == record
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not JSON",
+        b"null",
+        b"[]",
+        b'"prod"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b" " * (MAX_RECORD_BYTES + 1),
+        None,
+    ],
+    ids=["empty", "text", "null", "list", "string", "not UTF-8", "deep", "too large", "unread"],
+)
+def test_a_body_that_is_no_object_is_refused(body: bytes | None) -> None:
+    with pytest.raises(RecordInvalid) as refusal:
+        read(body)
+
+    assert URI in str(refusal.value)
+    assert f"gcloud storage cat {URI}" in str(refusal.value)
+    assert refusal.value.exit_code == 2
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema": 99}, "newer program"),
+        ({"schema": True}, "schema"),
+        ({"schema": "1"}, "schema"),
+        ({"schema": 1.0}, "schema"),
+        ({"name": "other"}, 'name should be "prod"'),
+        ({"fence": -1}, "fence"),
+        ({"fence": 41.0}, "fence"),
+        ({"fence": True}, "fence"),
+        ({"fence": MAX_INTEGER + 1}, "fence"),
+        ({"freed_at": -1}, "freed_at"),
+        ({"freed_at": 1e12}, "freed_at"),
+        ({"freed_at": False}, "freed_at"),
+        ({"holders": {}}, "holders"),
+        ({"holders": None}, "holders"),
+        ({"holders": [1]}, "holders[0]"),
+        ({"frozen": []}, "frozen"),
+        ({"frozen": {"reason": "x"}}, "until"),
+        ({"sequences": {"x": "1"}}, "sequences.x"),
+        ({"history": "x"}, "history"),
+        ({"surprise": 1}, "surprise"),
+    ],
+    ids=str,
+)
+def test_a_wrong_field_is_named(changes: dict[str, Any], words: str) -> None:
+    body = json.dumps({**document(), **changes}).encode()
+
+    with pytest.raises(RecordInvalid) as refusal:
+        read(body)
+
+    assert words in str(refusal.value)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("key", sorted(document()))
+def test_a_missing_field_is_named(key: str) -> None:
+    rest = {name: value for name, value in document().items() if name != key}
+
+    with pytest.raises(RecordInvalid, match=f'"{key}"'):
+        read(json.dumps(rest).encode())
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"token": None}, "token"),
+        ({"token": 0}, "token"),
+        ({"token": 42}, "from 1 to 41"),
+        ({"slots": 0}, "slots"),
+        ({"slots": 1.5}, "slots"),
+        ({"slots": "many"}, "slots"),
+        ({"slots": True}, "slots"),
+        ({"lease": ""}, "lease"),
+        ({"lease": "../x"}, "lease"),
+        ({"lease": "x" * 129}, "lease"),
+        ({"expires_at": "soon"}, "expires_at"),
+        ({"expires_at": -5}, "expires_at"),
+        ({"ttl": [1]}, "ttl"),
+        ({"beat": 1.5}, "beat"),
+        ({"owner": "alice"}, "owner"),
+        ({"owner": {"actor": ["alice"]}}, "owner.actor"),
+        ({"extra": 1}, "extra"),
+    ],
+    ids=str,
+)
+def test_a_wrong_holder_is_refused(changes: dict[str, Any], words: str) -> None:
+    wrong = document()
+    wrong["holders"][0] |= changes
+
+    with pytest.raises(RecordInvalid) as refusal:
+        read(json.dumps(wrong).encode())
+
+    assert words in str(refusal.value)
+
+
+@pytest.mark.example
+def test_a_holder_without_a_token_is_refused() -> None:
+    wrong = document()
+    del wrong["holders"][0]["token"]
+
+    with pytest.raises(RecordInvalid, match="token"):
+        read(json.dumps(wrong).encode())
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("field", ["lease", "token"])
+def test_two_holders_cannot_share_a_lease_or_a_token(field: str) -> None:
+    other = {"lease": "k3v7", "token": 40, field: document()["holders"][0][field]}
+    wrong = document()
+    wrong["holders"].append({**wrong["holders"][0], **other})
+
+    with pytest.raises(RecordInvalid, match=f"no {field} stands twice"):
+        read(json.dumps(wrong).encode())
+
+
+@pytest.mark.example
+def test_an_end_of_an_unknown_kind_is_refused() -> None:
+    wrong = document()
+    wrong["history"][0]["outcome"] = "vanished"
+
+    with pytest.raises(RecordInvalid, match="outcome"):
+        read(json.dumps(wrong).encode())
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_are_refused(text: str) -> None:
+    body = encode_record(RECORD).replace(b'"freed_at": 3.0', f'"freed_at": {text}'.encode())
+
+    with pytest.raises(RecordInvalid):
+        read(body)
+
+
+@pytest.mark.example
+def test_a_key_that_stands_twice_is_refused() -> None:
+    body = encode_record(RECORD).replace(b'"fence": 41', b'"fence": 41, "fence": 7')
+
+    with pytest.raises(RecordInvalid, match="twice"):
+        read(body)
+
+
+@pytest.mark.example
+def test_a_hostile_value_is_shown_short_and_on_one_line() -> None:
+    evil = "\r\n::error::x##[y" + "z" * 10_000
+    body = json.dumps({**document(), "name": evil}).encode()
+
+    with pytest.raises(RecordInvalid) as refusal:
+        read(body)
+
+    message = str(refusal.value)
+    assert "\n" not in message
+    assert "::" not in message.replace("gs://", "")
+    assert "##[" not in message
+    assert len(message) < 500
+
+
+@pytest.mark.example
+def test_foreign_text_is_cut_on_writing() -> None:
+    long = replace(ENDED, note="n" * 201, owner=Owner(reason="r" * 300))
+    frozen = Freeze(reason="f" * 201, author="a" * 201, since=0.0, until=None)
+    record = replace(RECORD, history=(long,), frozen=frozen)
+
+    written = read(encode_record(record))
+
+    assert len(written.history[0].note) == 200
+    assert len(written.history[0].owner.reason) == 200
+    assert written.frozen == Freeze(reason="f" * 200, author="a" * 200, since=0.0, until=None)
+
+
+@pytest.mark.example
+def test_an_owner_of_a_later_version_is_taken_as_far_as_it_is_known() -> None:
+    newer = document()
+    newer["holders"][0]["owner"] |= {"team": "payments", "run_id": 8123}
+
+    record = read(json.dumps(newer).encode())
+
+    assert record.holders[0].owner == replace(HOLDER.owner, run_id="8123")
+
+
+@pytest.mark.example
+def test_only_the_last_fifty_ends_and_hundred_lines_are_kept() -> None:
+    ends = tuple(replace(ENDED, lease=f"k{number}") for number in range(51))
+    record = replace(RECORD, history=ends, sequences={f"line-{n}": n for n in range(101)})
+
+    written = read(encode_record(record))
+
+    assert [written.history[0].lease, len(written.history)] == ["k1", 50]
+    assert "line-0" not in written.sequences
+    assert len(written.sequences) == 100
+
+
+@pytest.mark.example
+def test_a_record_that_could_not_be_read_back_is_not_written() -> None:
+    with pytest.raises(UsageError, match="no fencing token left"):
+        encode_record(replace(RECORD, fence=MAX_INTEGER + 1))
+
+
+@pytest.mark.example
+def test_a_record_with_too_many_holders_is_not_written() -> None:
+    holders = tuple(replace(HOLDER, lease=f"k{n}", token=n + 1) for n in range(25_000))
+
+    with pytest.raises(UsageError, match="too large"):
+        encode_record(replace(RECORD, fence=25_000, holders=holders))

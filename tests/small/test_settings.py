@@ -1,0 +1,81 @@
+"""What people write, as one request; each wrong word is named."""
+
+from typing import Any
+
+import pytest
+
+from gcs_ci_lock.core.record import UNLIMITED, Owner
+from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.errors import UsageError
+
+pytestmark = pytest.mark.example
+
+GOOD: dict[str, Any] = {
+    "name": "prod",
+    "bucket": "acme-locks",
+    "slots": "1",
+    "wait": "30m",
+    "ttl": "2m",
+    "max_hold": "6h",
+}
+
+
+def request(*, kept: bool = True, **changes: str) -> LockRequest:
+    return lock_request(**{**GOOD, **changes}, owner=Owner(actor="alice"), kept=kept)
+
+
+def test_the_defaults_make_a_request() -> None:
+    found = request()
+
+    assert found.paths.uri == "gs://acme-locks/locks/prod"
+    assert (found.slots, found.wait, found.max_hold) == (1, 1800.0, 21_600.0)
+    assert found.timing.ttl == 120.0
+    assert found.owner == Owner(actor="alice")
+
+
+def test_without_a_keeper_the_lease_is_valid_for_max_hold() -> None:
+    found = request(kept=False, max_hold="10m")
+
+    assert (found.timing.ttl, found.timing.give_up, found.timing.beat) == (900.0, 600.0, None)
+
+
+def test_a_shared_lock_is_asked_for_by_unlimited_slots() -> None:
+    assert request(slots="unlimited").slots == UNLIMITED
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bucket": ""}, "no bucket is given"),
+        ({"bucket": "  "}, "--bucket or the variable GCS_CI_LOCK_BUCKET"),
+        ({"bucket": "A"}, 'bucket "A" is not valid'),
+        ({"name": "../x"}, 'lock name "../x" is not allowed'),
+        ({"slots": "0"}, 'slots "0" is not valid'),
+        ({"slots": ""}, 'slots "" is not valid'),
+        ({"wait": "soon"}, 'wait "soon" is not a duration'),
+        ({"wait": "721h"}, "wait 721h00m is out of range: expected 0s to 720h00m"),
+        ({"ttl": "3s"}, "ttl 3s is out of range: expected 30s to 24h00m"),
+        ({"ttl": "72h"}, "ttl 72h00m is out of range"),
+        ({"ttl": "3 days"}, 'ttl "3 days" is not a duration'),
+        ({"max_hold": "0"}, "max-hold 0s is out of range"),
+        ({"max_hold": "200h"}, "max-hold 200h00m is out of range"),
+    ],
+    ids=str,
+)
+def test_a_wrong_word_is_named_with_what_was_expected(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        request(**changes)
+
+    assert words in str(refusal.value)
+    assert "expected" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("wait", "seconds"), [("0", 0.0), ("720h", 2_592_000.0)])
+def test_the_ends_of_the_range_of_wait_are_taken(wait: str, seconds: float) -> None:
+    assert request(wait=wait).wait == seconds
+
+
+def test_a_ttl_is_checked_even_where_nobody_renews() -> None:
+    with pytest.raises(UsageError, match="ttl 3s"):
+        request(kept=False, ttl="3s")

@@ -1,0 +1,54 @@
+"""Foreign text, made safe to print."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcs_ci_lock.core.text import clipped, printable
+
+HOSTILE = st.lists(
+    st.one_of(
+        st.sampled_from([":", "::", "##[", "#", "[", "\n", "\r", "\x1b[31m", "é"]), st.text()
+    ),
+    max_size=20,
+).map("".join)
+
+
+@pytest.mark.property
+@given(HOSTILE, st.integers(0, 250))
+def test_it_is_one_short_line_without_a_command(text: str, limit: int) -> None:
+    shown = printable(text, limit)
+
+    assert len(shown) <= max(limit, 3)
+    assert all(" " <= c <= "~" for c in shown)
+    assert "::" not in shown
+    assert "##[" not in shown
+
+
+@pytest.mark.property
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters=":#[")))
+def test_plain_text_stays_as_it_is(text: str) -> None:
+    assert printable(text, limit=1000) == text[:1000]
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("length", "shown"), [(200, "x" * 200), (201, "x" * 197 + "...")])
+def test_what_is_too_long_ends_in_dots(length: int, shown: str) -> None:
+    assert printable("x" * length) == shown
+
+
+@pytest.mark.example
+def test_addresses_stay_readable() -> None:
+    assert printable("https://github.com/acme/api") == "https://github.com/acme/api"
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("text", ["::", ":::", "::::", "a:::b::c", "####[["])
+def test_no_colons_are_left_behind(text: str) -> None:
+    assert "::" not in printable(text)
+    assert "##[" not in printable(text)
+
+
+@pytest.mark.example
+def test_what_is_stored_is_cut_and_else_untouched() -> None:
+    assert clipped("é\n" * 150) == "é\n" * 100

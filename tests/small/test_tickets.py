@@ -1,0 +1,161 @@
+"""Tickets as metadata: whole when they are ours, passed over when they are not."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcs_ci_lock.core.record import OWNER_FIELDS, UNLIMITED, Owner, Slots, Ticket
+from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.core.tickets import (
+    decode_ticket,
+    encode_slots,
+    encode_ticket,
+    parse_instant,
+    parse_slots,
+)
+from gcs_ci_lock.errors import UsageError
+from tests.support.strategies import OWNERS, SLOTS, TEXTS
+
+CREATED = "2026-11-23T14:02:11.250000+00:00"
+MOMENT = parse_instant(CREATED)
+METADATA = {"schema": "1", "slots": "1", "ttl": "120.0", "priority": "5", "owner": "{}"}
+
+
+def decode(metadata: dict[str, str], lease: str = "k3v9") -> Ticket | None:
+    return decode_ticket(lease, metadata, generation=7, created_text=CREATED, updated_text=CREATED)
+
+
+@pytest.mark.property
+@given(OWNERS, SLOTS, st.integers(0, 9), TEXTS)
+def test_what_is_written_is_what_is_read_as_plain_text(
+    owner: Owner, slots: Slots, priority: int, line: str
+) -> None:
+    ticket = Ticket(
+        lease="k3v9",
+        owner=owner,
+        slots=slots,
+        ttl=120.5,
+        arrival=0.0,
+        arrival_text=CREATED,
+        refreshed_at=0.0,
+        generation=0,
+        priority=priority,
+        line=line,
+    )
+
+    metadata = encode_ticket(ticket)
+    read = decode(metadata)
+
+    assert read is not None
+    assert (read.slots, read.ttl, read.priority) == (slots, 120.5, priority)
+    assert (read.arrival, read.arrival_text) == (MOMENT, CREATED)
+    assert read.line == printable(line)
+    for key in OWNER_FIELDS:
+        assert getattr(read.owner, key) == printable(getattr(owner, key))
+
+
+@pytest.mark.example
+def test_the_longest_ticket_fits_the_limit_of_eight_kib() -> None:
+    owner = Owner(**dict.fromkeys(OWNER_FIELDS, '"\\' * 500))
+    ticket = Ticket(
+        lease="k" * 128,
+        owner=owner,
+        slots=UNLIMITED,
+        ttl=86_400.0,
+        arrival=0.0,
+        arrival_text=CREATED,
+        refreshed_at=0.0,
+        generation=0,
+        line="l" * 1000,
+        superseded_by="k" * 128,
+    )
+
+    metadata = encode_ticket(ticket)
+
+    assert sum(len(key) + len(value) for key, value in metadata.items()) < 8192
+    assert all(value.isascii() for value in metadata.values())
+
+
+@pytest.mark.property
+@given(
+    st.dictionaries(
+        st.sampled_from(["schema", "slots", "ttl", "priority", "owner", "arrival", "line", "x"]),
+        st.one_of(TEXTS, st.sampled_from(["1", "5", "120.0", "{}", "nan", "-1", "[]", CREATED])),
+    ),
+    TEXTS,
+)
+def test_any_metadata_is_a_ticket_or_passed_over(metadata: dict[str, str], lease: str) -> None:
+    read = decode({**METADATA, **metadata}, lease)
+
+    assert read is None or (read.ttl > 0 and 0 <= read.priority <= 9 and read.slots >= 1)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": "2"},
+        {"slots": "0"},
+        {"slots": "many"},
+        {"ttl": "nan"},
+        {"ttl": "inf"},
+        {"ttl": "0"},
+        {"ttl": "-1"},
+        {"ttl": "soon"},
+        {"priority": "10"},
+        {"priority": "-1"},
+        {"priority": "high"},
+        {"owner": "alice"},
+        {"owner": '["alice"]'},
+        {"owner": '{"actor": {}}'},
+        {"owner": "[" * 10_000},
+        {"arrival": "yesterday"},
+        {"arrival": "2026-11-23T14:02:11"},
+    ],
+    ids=str,
+)
+def test_a_forged_ticket_is_passed_over(changes: dict[str, str]) -> None:
+    assert decode(METADATA) is not None
+    assert decode({**METADATA, **changes}) is None
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("lease", ["", "a/b", "../x", "x" * 129, "a b"])
+def test_an_object_whose_name_is_no_lease_id_is_no_ticket(lease: str) -> None:
+    assert decode(METADATA, lease) is None
+
+
+@pytest.mark.example
+def test_a_first_version_arrived_when_it_was_created() -> None:
+    read = decode(METADATA)
+
+    assert read is not None
+    assert (read.arrival, read.arrival_text) == (MOMENT, CREATED)
+
+
+@pytest.mark.example
+def test_the_owner_is_json_for_people_with_other_tools() -> None:
+    ticket = decode({**METADATA, "owner": json.dumps({"actor": "alice"})})
+
+    assert ticket is not None
+    assert ticket.owner == Owner(actor="alice")
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("text", "slots"), [("1", 1), (" 12 ", 12), ("unlimited", UNLIMITED), ("999999999", 999999999)]
+)
+def test_slots_are_read_as_people_write_them(text: str, slots: Slots) -> None:
+    assert parse_slots(text) == slots
+    assert parse_slots(str(encode_slots(slots))) == slots
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "1.5", "many", "Unlimited", "1e3", "9999999999", "٣"]
+)
+def test_what_are_no_slots_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r'^slots ".*expected an integer from 1, or "unlimited"'):
+        parse_slots(text)

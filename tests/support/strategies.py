@@ -1,0 +1,67 @@
+"""Hypothesis strategies for what may stand in a bucket."""
+
+from hypothesis import strategies as st
+
+from gcs_ci_lock.core.record import (
+    OUTCOMES,
+    OWNER_FIELDS,
+    UNLIMITED,
+    Ended,
+    Freeze,
+    Holder,
+    Owner,
+    Record,
+    Slots,
+)
+
+# What a stranger may have put into a text: anything that JSON can carry, lone surrogates included.
+TEXTS = st.text(st.characters(codec=None, categories=None), max_size=30)
+TIMES = st.floats(min_value=0, max_value=1e10)
+LEASES = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=26, max_size=26)
+SLOTS: st.SearchStrategy[Slots] = st.one_of(st.integers(1, 50), st.just(UNLIMITED))
+
+OWNERS = st.builds(Owner, **dict.fromkeys(OWNER_FIELDS, TEXTS))
+
+
+@st.composite
+def records(draw: st.DrawFn, name: str = "prod") -> Record:
+    """Return a record that is valid."""
+    leases = draw(st.lists(LEASES, max_size=3, unique=True))
+    fence = draw(st.integers(len(leases), 2**53))
+    holders = tuple(
+        Holder(
+            lease=lease,
+            owner=draw(OWNERS),
+            slots=draw(SLOTS),
+            token=fence - number,
+            asked_at=draw(TIMES),
+            granted_at=draw(TIMES),
+            expires_at=draw(TIMES),
+            ttl=draw(st.floats(min_value=30, max_value=86_400)),
+            beat=draw(st.integers(0, 10**6)),
+        )
+        for number, lease in enumerate(leases)
+    )
+    ended = st.builds(
+        Ended,
+        lease=LEASES,
+        owner=OWNERS,
+        token=st.integers(0, fence),
+        asked_at=TIMES,
+        granted_at=TIMES,
+        ended_at=TIMES,
+        outcome=st.sampled_from(OUTCOMES),
+        note=TEXTS,
+    )
+    frozen = st.builds(
+        Freeze, reason=TEXTS, author=TEXTS, since=TIMES, until=st.one_of(st.none(), TIMES)
+    )
+    return Record(
+        name=name,
+        fence=fence,
+        freed_at=draw(TIMES),
+        holders=holders,
+        frozen=draw(st.one_of(st.none(), frozen)),
+        sequences=draw(st.dictionaries(TEXTS, st.integers(0, 10**9), max_size=3)),
+        history=tuple(draw(st.lists(ended, max_size=2))),
+    )
