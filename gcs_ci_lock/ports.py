@@ -18,6 +18,7 @@ class Found:
 
     Attributes:
         body: its bytes, or None where it has more than the limit that was asked for.
+        generation: of the version read; not known, and 0, where there is no body.
     """
 
     body: bytes | None

@@ -67,14 +67,14 @@ class GcsStore:
                     timeout=timeout,
                     retry=None,
                 )
+                generation = int(blob.generation or 0)
         except _NotModified:
             return Unchanged()
         except _NoObject:
             return Missing()
         except _TooLargeError:
-            # The headers were taken before the body was: the generation may not be known.
-            return Found(body=None, generation=int(blob.generation or 0))
-        generation = int(blob.generation or 0)
+            # Nobody writes over what nobody has read: its generation does not matter.
+            return Found(body=None, generation=0)
         if not generation:
             message = f"{self._uri(path)} came without a generation: expected a Cloud Storage API"
             raise StoreError(message)
@@ -106,15 +106,12 @@ class GcsStore:
                     timeout=timeout,
                     retry=None,
                 )
+                return _entry(blob)
         except _NoObject:
             if generation:
                 message = f"{self._uri(path)} is gone"
                 raise Changed(message) from None
             raise self._no_bucket() from None
-        if not blob.generation:
-            message = f"writing {self._uri(path)}: the answer names no generation"
-            raise Ambiguous(message)
-        return _entry(blob)
 
     def list(self, prefix: str, *, timeout: float) -> Sequence[Entry]:
         """Return all objects below a prefix; see `ports.Store.list`."""
@@ -152,11 +149,14 @@ class GcsStore:
         try:
             yield
         except refusals.GoogleAPICallError as refusal:
-            raise self._refused(doing, int(refusal.code or 0), str(refusal)) from None
+            # Downloads and uploads keep the reasons in the answer, the other calls in `errors`.
+            details = f"{refusal.errors} {getattr(refusal.response, 'text', '')}"
+            status = int(refusal.code or 0)
+            raise self._refused(doing, status, str(refusal), details) from None
         except InvalidResponse as refusal:
             response = cast("requests.Response", refusal.response)
-            text = f"{refusal} {response.text}"
-            raise self._refused(doing, int(response.status_code), text) from None
+            status, details = int(response.status_code), response.text
+            raise self._refused(doing, status, f"{refusal} {details}", details) from None
         except auth_errors.GoogleAuthError as error:
             raise _auth_error(doing, error) from None
         except requests.TooManyRedirects as error:
@@ -169,7 +169,9 @@ class GcsStore:
             message = f"{doing}: the answer cannot be understood ({_cause(error)})"
             raise Ambiguous(message) from None
 
-    def _refused(self, doing: str, status: int, text: str) -> Exception:  # noqa: PLR0911 - a table
+    def _refused(  # noqa: PLR0911 - a table
+        self, doing: str, status: int, text: str, details: str
+    ) -> Exception:
         said = printable(text, limit=160)
         message = f"{doing} in bucket {self._name}: the storage server answered {status} ({said})"
         match status:
@@ -179,7 +181,7 @@ class GcsStore:
                 return self._no_bucket() if _NO_BUCKET.search(text) else _NoObject()
             case 412:
                 return Changed(message)
-            case 403 if "ateLimitExceeded" in text:
+            case 403 if "ateLimitExceeded" in details:
                 return Ambiguous(message, busy=True)
             case 401 | 403:
                 return Denied(

@@ -133,8 +133,9 @@ class MemoryStore:
             return Missing()
         if there.entry.generation == known:
             return Unchanged()
-        body = there.body if len(there.body) <= limit else None
-        return Found(body=body, generation=there.entry.generation)
+        if len(there.body) > limit:
+            return Found(body=None, generation=0)
+        return Found(body=there.body, generation=there.entry.generation)
 
     def _write(self, path: str, body: bytes, generation: int, metadata: Mapping[str, str]) -> Entry:
         self._expect(path, generation)

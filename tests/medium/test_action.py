@@ -1,34 +1,15 @@
 """The two stages of the action as processes, against a real storage server."""
 
-import itertools
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.emulator import EmbeddedServer
 from tests.support.bucket import TestBucket
 from tests.support.runner import Step, ended
 
 pytestmark = pytest.mark.end_to_end
-
-PREFIXES = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(SystemClock()) as server:
-        server.create_bucket("acme-locks")
-        yield server
-
-
-@pytest.fixture
-def bucket(server: EmbeddedServer) -> TestBucket:
-    # A prefix for each test: they share the server.
-    return TestBucket(server.endpoint, "acme-locks", f"locks-{next(PREFIXES)}")
 
 
 def step_of(bucket: TestBucket, folder: Path, **inputs: str) -> Step:

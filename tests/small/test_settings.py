@@ -21,8 +21,12 @@ GOOD: dict[str, Any] = {
 }
 
 
-def request(*, kept: bool = True, **changes: str) -> LockRequest:
-    return lock_request(**{**GOOD, **changes}, owner=Owner(actor="alice"), kept=kept)
+def request(**changes: str) -> LockRequest:
+    return lock_request(**{**GOOD, **changes}, owner=Owner(actor="alice"))
+
+
+def unkept(**changes: str) -> LockRequest:
+    return lock_request(**{**GOOD, **changes}, owner=Owner(actor="alice"), kept=False)
 
 
 def test_the_defaults_make_a_request() -> None:
@@ -35,7 +39,7 @@ def test_the_defaults_make_a_request() -> None:
 
 
 def test_without_a_keeper_the_lease_is_valid_for_max_hold() -> None:
-    found = request(kept=False, max_hold="10m")
+    found = unkept(max_hold="10m")
 
     assert (found.timing.ttl, found.timing.give_up, found.timing.beat) == (900.0, 600.0, None)
 
@@ -78,4 +82,4 @@ def test_the_ends_of_the_range_of_wait_are_taken(wait: str, seconds: float) -> N
 
 def test_a_ttl_is_checked_even_where_nobody_renews() -> None:
     with pytest.raises(UsageError, match="ttl 3s"):
-        request(kept=False, ttl="3s")
+        unkept(ttl="3s")

@@ -1,0 +1,212 @@
+"""The store on Google's client, against a real server: the contract, races, and what it costs."""
+
+import itertools
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gcs_ci_lock.clock import ObservedServerClock, SystemChance, SystemClock
+from gcs_ci_lock.core.handover import Handover
+from gcs_ci_lock.core.names import Location, LockPaths
+from gcs_ci_lock.core.outcome import Acquired
+from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.timing import Timing
+from gcs_ci_lock.emulator import EmbeddedServer
+from gcs_ci_lock.errors import BucketMissing, Changed
+from gcs_ci_lock.handed import end
+from gcs_ci_lock.lock import Lock, Released
+from gcs_ci_lock.ports import Found, Missing, Store
+from gcs_ci_lock.report.progress import Progress
+from gcs_ci_lock.stores.gcs import GcsStore, connect
+from gcs_ci_lock.waiting import Waiter
+from gcs_ci_lock.wiring import Connection
+from gcs_ci_lock.wiring import connect as connect_all
+from tests.contracts.store_contract import StoreContract
+from tests.support.bucket import TestBucket
+
+BUCKETS = itertools.count()
+
+
+def client(
+    endpoint: str,
+    bucket: str,
+    server_clock: ObservedServerClock | None = None,
+    log: Callable[[str], None] | None = None,
+) -> GcsStore:
+    return connect(
+        bucket,
+        endpoint=endpoint,
+        environ={},
+        clock=SystemClock(),
+        server_clock=server_clock or ObservedServerClock(),
+        log=log,
+    )
+
+
+@pytest.mark.contract
+class TestGcsStore(StoreContract):
+    @pytest.fixture
+    def empty_bucket(self, server: EmbeddedServer) -> str:
+        name = f"bucket-{next(BUCKETS)}"
+        server.create_bucket(name)
+        return name
+
+    @pytest.fixture
+    def server_clock(self) -> ObservedServerClock:
+        return ObservedServerClock()
+
+    @pytest.fixture
+    def store(
+        self, server_clock: ObservedServerClock, server: EmbeddedServer, empty_bucket: str
+    ) -> Store:
+        return client(server.endpoint, empty_bucket, server_clock)
+
+    @pytest.fixture
+    def other(self, server: EmbeddedServer, empty_bucket: str) -> Store:
+        return client(server.endpoint, empty_bucket)
+
+
+@pytest.mark.example
+def test_a_bucket_that_does_not_exist_is_named(server: EmbeddedServer) -> None:
+    store = client(server.endpoint, "no-such-bucket")
+
+    with pytest.raises(BucketMissing, match='bucket "no-such-bucket" does not exist'):
+        store.write("a/x", b"1", generation=0, timeout=5)
+    with pytest.raises(BucketMissing, match="gcloud storage buckets create gs://no-such-bucket"):
+        store.list("a/", timeout=5)
+
+
+@pytest.mark.example
+def test_a_listing_of_many_pages_is_whole(bucket: TestBucket) -> None:
+    store = client(bucket.endpoint, bucket.bucket)
+    paths = [f"{bucket.prefix}/{number:04}" for number in range(1100)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda path: store.write(path, b"", generation=0, timeout=10), paths))
+
+    entries = store.list(f"{bucket.prefix}/", timeout=10)
+
+    assert [entry.path for entry in entries] == paths
+
+
+@pytest.mark.example
+def test_of_many_writers_of_one_generation_one_wins(bucket: TestBucket) -> None:
+    path, writers, rounds = f"{bucket.prefix}/x", 8, 25
+    stores = [client(bucket.endpoint, bucket.bucket) for _ in range(writers)]
+    together = threading.Barrier(writers)
+    known = 0
+
+    def attempt(store: GcsStore) -> int:
+        together.wait()
+        try:
+            return store.write(path, b"1", generation=known, timeout=10).generation
+        except Changed:
+            return 0
+
+    with ThreadPoolExecutor(writers) as pool:
+        for _ in range(rounds):
+            won = [generation for generation in pool.map(attempt, stores) if generation]
+            assert len(won) == 1
+            known = won[0]
+
+
+class Costs:
+    """A lock whose requests are counted on their way out."""
+
+    def __init__(self, bucket: TestBucket) -> None:
+        self.requests: list[str] = []
+        self.bucket = bucket
+        self.paths = LockPaths(
+            location=Location(bucket=bucket.bucket, prefix=bucket.prefix), name="prod"
+        )
+
+    def connection(self) -> Connection:
+        return connect_all(
+            self.bucket.bucket,
+            endpoint=self.bucket.endpoint,
+            environ={},
+            log=self.requests.append,
+        )
+
+    def acquire(self) -> tuple[Lock, Acquired]:
+        connection = self.connection()
+        timing = Timing.for_ttl(120.0)
+        lock = connection.lock(self.paths, timing)
+        request = LockRequest(paths=self.paths, owner=Owner(), timing=timing)
+        progress = Progress(print, clock=connection.clock, asking=print)
+        acquired = Waiter(
+            lock, request, chance=SystemChance(), stop=threading.Event(), observer=progress
+        ).run()
+        assert isinstance(acquired, Acquired)
+        return lock, acquired
+
+    def taken(self) -> list[str]:
+        """Return the methods of the requests since the last call."""
+        methods = [line.split()[0] for line in self.requests]
+        self.requests.clear()
+        return methods
+
+
+@pytest.mark.example
+def test_what_a_lock_costs_in_requests(bucket: TestBucket) -> None:
+    costs = Costs(bucket)
+
+    lock, acquired = costs.acquire()
+    assert costs.taken() == ["GET", "POST"]
+
+    renewed = lock.renew(acquired.tenure)
+    assert costs.taken() == ["POST"]
+
+    released = lock.release(acquired.tenure.lease)
+    assert isinstance(released, Released)
+    assert costs.taken() == ["POST"]
+    assert renewed != acquired.tenure
+
+    # Somebody may be waiting now: the queue is listed.
+    lock, acquired = costs.acquire()
+    assert costs.taken() == ["GET", "GET", "POST"]
+
+    handover = Handover(
+        bucket=bucket.uri,
+        name="prod",
+        lease=acquired.tenure.lease,
+        token=acquired.tenure.token,
+        ttl_s=120.0,
+        max_hold_s=60.0,
+        kept=True,
+        endpoint=bucket.endpoint,
+    )
+    connection = costs.connection()
+    end(connection.lock(costs.paths, handover.timing), handover, chance=SystemChance())
+    assert costs.taken() == ["GET", "POST"]
+
+
+@pytest.mark.example
+def test_the_log_tells_each_request_with_its_answer_and_no_header(bucket: TestBucket) -> None:
+    lines: list[str] = []
+    store = client(bucket.endpoint, bucket.bucket, log=lines.append)
+
+    missing = store.read(f"{bucket.prefix}/x", known=None, limit=10, timeout=5)
+    store.write(f"{bucket.prefix}/x", b"1", generation=0, timeout=5)
+
+    assert missing == Missing()
+    assert re.fullmatch(r"GET http://127\.0\.0\.1:\d+/\S+ -> 404 in \d+ ms", lines[0])
+    assert re.fullmatch(r"POST http://127\.0\.0\.1:\d+/\S+ -> 200 in \d+ ms", lines[1])
+    assert len(lines) == 2
+
+
+@pytest.mark.example
+def test_a_proxy_for_the_world_does_not_see_what_stays_on_this_machine(
+    bucket: TestBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    store = client(bucket.endpoint, bucket.bucket)
+
+    entry = store.write(f"{bucket.prefix}/x", b"1", generation=0, timeout=5)
+
+    found = store.read(f"{bucket.prefix}/x", known=None, limit=10, timeout=5)
+    assert found == Found(body=b"1", generation=entry.generation)

@@ -1,0 +1,29 @@
+"""The bucket in memory, by which everything above it is tested, keeps the contract."""
+
+import pytest
+
+from gcs_ci_lock.clock import ObservedServerClock
+from gcs_ci_lock.ports import Store
+from gcs_ci_lock.stores.memory import Bucket, MemoryStore
+from tests.contracts.store_contract import StoreContract, StrictDeleteContract
+from tests.support.fakes import EPOCH, FakeClock
+
+pytestmark = pytest.mark.contract
+
+
+class TestMemoryStore(StoreContract, StrictDeleteContract):
+    @pytest.fixture
+    def bucket(self) -> Bucket:
+        return Bucket(lambda: EPOCH)
+
+    @pytest.fixture
+    def server_clock(self) -> ObservedServerClock:
+        return ObservedServerClock()
+
+    @pytest.fixture
+    def store(self, server_clock: ObservedServerClock, bucket: Bucket) -> Store:
+        return MemoryStore(bucket, clock=FakeClock(), server_clock=server_clock)
+
+    @pytest.fixture
+    def other(self, bucket: Bucket) -> Store:
+        return MemoryStore(bucket, clock=FakeClock(), server_clock=ObservedServerClock())
