@@ -119,6 +119,7 @@ class Lease:
             began=acquired.tenure.sent_at,
         )
         self._stop = threading.Event()
+        self._released = False
         self._thread = threading.Thread(
             target=self._keeper.keep, args=(self._stop,), name="keeper", daemon=True
         )
@@ -126,7 +127,7 @@ class Lease:
 
     def believes_held(self) -> bool:
         """Tell whether we may still believe that we hold the lock; no request is made."""
-        return self._keeper.lost() is None
+        return not self._released and self._keeper.lost() is None
 
     def check(self) -> None:
         """Do nothing while the lease holds; no request is made.
@@ -134,6 +135,8 @@ class Lease:
         Raises:
             LeaseLost: it does not, and why.
         """
+        if self._released:
+            raise LeaseLost("\n".join(lost_lines(self.name, f"token {self.token} was released")))
         lost: Lost | None = self._keeper.lost()
         if lost is not None:
             raise LeaseLost("\n".join(lost_lines(self.name, lost.reason)))
@@ -144,6 +147,9 @@ class Lease:
         Raises:
             LockError: the server does not answer; the lease ends by itself.
         """
+        if self._released:
+            return
+        self._released = True
         self._stop.set()
         self._thread.join()
         release(self._lock, self.id, chance=self._chance)

@@ -68,7 +68,12 @@ class Command:
         self._terminal = _Terminal(self._child.pid)
 
     def supervise(
-        self, lost: Callable[[], Lost | None], *, clock: Clock, kill_within: float
+        self,
+        lost: Callable[[], Lost | None],
+        *,
+        clock: Clock,
+        kill_within: float,
+        pending: Callable[[], int | None],
     ) -> Finished | Lost:
         """Wait until it ends; on loss it gets SIGTERM, and SIGKILL after a grace.
 
@@ -76,8 +81,11 @@ class Command:
             lost: asked several times a second.
             clock: for the grace.
             kill_within: seconds from the loss to SIGKILL at most.
+            pending: tells the signal that came before signals went to the command, or None.
         """
         with _Forwarding(self._signal), self._terminal:
+            if (number := pending()) is not None:
+                self._signal(number)
             while True:
                 if (exit_code := self._wait(_LOOK_EVERY)) is not None:
                     return Finished(exit_code=exit_code)

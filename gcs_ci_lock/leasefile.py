@@ -4,6 +4,7 @@ LEASE_FILE holds the handover, mode 0600. LEASE_FILE.keeper is locked (flock) by
 keeper for as long as it lives, and says how it ended.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -55,6 +56,8 @@ class LeaseFile:
                 file.write(handover.encoded() + "\n")
             draft.replace(self.path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                draft.unlink()
             message = f"lease file {self.path} cannot be written: {error.strerror}"
             raise UsageError(message) from None
 
@@ -75,9 +78,15 @@ class LeaseFile:
         return Handover.decode(text, source=f"lease file {self.path}")
 
     def remove(self) -> None:
-        """Delete the file and the mark."""
-        self.path.unlink(missing_ok=True)
-        self.mark_path.unlink(missing_ok=True)
+        """Delete the file and the mark, as far as they are there and ours to delete."""
+        for path in (self.path, self.mark_path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def clear_mark(self) -> None:
+        """Forget what an earlier keeper said."""
+        with contextlib.suppress(OSError):
+            self.mark_path.unlink()
 
     def keeper(self) -> KeeperMark:
         """Tell whether a keeper runs, and what it said."""

@@ -113,8 +113,10 @@ class Waiter:
                 step = self._step()
                 failures = 0
             except Ambiguous as trouble:
-                self._troubled(trouble)
-                step = _NotYet(pause=backoff(failures, self._chance.fraction()), decided=False)
+                pause = min(
+                    backoff(failures, self._chance.fraction()), self._patience_left(trouble)
+                )
+                step = _NotYet(pause=pause, decided=False)
                 failures += 1
             except LockError:
                 self._leave()
@@ -273,21 +275,25 @@ class Waiter:
             return acquired
         return acquired
 
-    def _troubled(self, trouble: Ambiguous) -> None:
-        """Go on in spite of it, unless the server has been silent for too long."""
-        boot = self._lock.clock.boot()
+    def _patience_left(self, trouble: Ambiguous) -> float:
+        """Return the seconds for which the server may stay silent before we give up.
+
+        Raises:
+            StorageUnreachable: it has been silent for too long.
+        """
         if self._answered_at is None:
             patience = min(max(self._request.wait, LEAST_PATIENCE), MOST_PATIENCE)
-            over = self._waited() >= patience
+            left = patience - self._waited()
         else:
-            silent = boot - self._answered_at >= LEAST_PATIENCE
-            over = silent and self._waited() >= self._request.wait
-        if over:
+            silent = self._lock.clock.boot() - self._answered_at
+            left = max(LEAST_PATIENCE - silent, self._request.wait - self._waited())
+        if left <= 0:
             self._leave()
             raise StorageUnreachable(str(trouble)) from trouble
         if self._situation is not None:
             self._situation = replace(self._situation, waited=self._waited(), trouble=str(trouble))
             self._observer.waiting(self._situation)
+        return left
 
     def _leave(self) -> None:
         stray = self._stray is not None

@@ -11,14 +11,22 @@ import sys
 from collections.abc import Sequence
 
 from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.core.text import printable
+
+# As a shell has it.
+_NO_SUCH_PROGRAM = 127
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command between two notes; return its exit code."""
     path, job, _, *command = arguments
     _note(path, job, "enter")
-    # The user's own command.
-    code = subprocess.call(command)  # noqa: S603
+    try:
+        # The user's own command.
+        code = subprocess.call(command)  # noqa: S603
+    except OSError as error:
+        sys.stderr.write(f'cannot run "{printable(command[0])}": {error.strerror}\n')
+        return _NO_SUCH_PROGRAM
     _note(path, job, "leave")
     return code
 

@@ -35,7 +35,7 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
             "release it first, or give another --lease-file"
         )
         raise UsageError(message)
-    lease_file.mark_path.unlink(missing_ok=True)
+    lease_file.clear_mark()
     stop = SignalStop()
     try:
         held = acquire(asking, stop, kept_by=KEPT_BEHIND, announce=lease_file.write)
@@ -52,6 +52,12 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
         held.lock.release(tenure.lease)
         lease_file.remove()
         raise
+    if stop.is_set():
+        # The signal came while the keeper started: nobody wants the lock any more.
+        lease_file.stop_keeper(held.connection.clock, within=KEEPER_ENDS_WITHIN)
+        held.lock.release(tenure.lease)
+        lease_file.remove()
+        return stop.exit_code
     if as_json:
         document = {
             "name": held.request.paths.name,

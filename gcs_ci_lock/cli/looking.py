@@ -1,6 +1,5 @@
 """What `status` does."""
 
-import json
 from collections.abc import Sequence
 
 from gcs_ci_lock.cli.common import looking, open_bucket
@@ -8,6 +7,7 @@ from gcs_ci_lock.core.names import Location, LockPaths, checked_name
 from gcs_ci_lock.core.protocol import empty_record, settled
 from gcs_ci_lock.core.queue import living
 from gcs_ci_lock.core.settings import lock_paths
+from gcs_ci_lock.core.text import printable_json
 from gcs_ci_lock.errors import Ambiguous, StorageUnreachable, UsageError
 from gcs_ci_lock.report.status import LockStatus, status_json, status_lines
 from gcs_ci_lock.wiring import Connection
@@ -33,7 +33,7 @@ def show_status(
     except Ambiguous as trouble:
         raise StorageUnreachable(str(trouble)) from trouble
     if as_json:
-        print(json.dumps({"locks": [status_json(one) for one in statuses]}))
+        print(printable_json({"locks": [status_json(one) for one in statuses]}))
         return 0
     for one in statuses:
         print("\n".join(status_lines(one)))

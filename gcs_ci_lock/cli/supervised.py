@@ -45,9 +45,15 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
 
     def work(keeper: Keeper) -> Finished | Lost:
         return command.supervise(
-            keeper.lost, clock=held.connection.clock, kill_within=tenure.timing.margin
+            keeper.lost,
+            clock=held.connection.clock,
+            kill_within=tenure.timing.margin,
+            pending=lambda: stop.number,
         )
 
+    if stop.is_set():
+        _give_back(held)
+        return stop.exit_code
     try:
         # Before any thread is started: what runs between fork and exec must not meet a lock.
         command = Command(argv, environ)

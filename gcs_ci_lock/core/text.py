@@ -1,5 +1,7 @@
 """Text that came from elsewhere, made safe to keep and to print."""
 
+import json
+
 MAX_FOREIGN = 200
 
 
@@ -22,6 +24,13 @@ def printable(text: str, limit: int = MAX_FOREIGN) -> str:
     while "::" in plain:
         plain = plain.replace("::", ":.")
     return plain.replace("##[", "##(")
+
+
+def printable_json(document: object) -> str:
+    """Return a document as JSON on one line, whole, in which no log reader finds a command."""
+    text = json.dumps(document)
+    # Both stand only inside of strings here, where an escape is the same character.
+    return text.replace("::", ":\\u003a").replace("##[", "##\\u005b")
 
 
 def clipped(text: str) -> str:

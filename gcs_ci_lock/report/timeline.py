@@ -1,5 +1,6 @@
 """The dry run's picture and verdict: pure formatting and judging of what the witnesses noted."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -47,12 +48,12 @@ class Verdict:
 
 def judge(turns: Sequence[Turn]) -> Verdict:
     """Judge a finished dry run: did the critical sections overlap, did the tokens rise?"""
-    inside = [
-        (t.entered, t.left, t.token or 0)
+    inside = sorted(
+        # One that never left is inside for ever.
+        (t.entered, math.inf if t.left is None else t.left, t.token or 0)
         for t in turns
-        if t.entered is not None and t.left is not None
-    ]
-    inside.sort()
+        if t.entered is not None
+    )
     overlaps = sum(
         later[0] < earlier[1]
         for index, earlier in enumerate(inside)
@@ -63,7 +64,7 @@ def judge(turns: Sequence[Turn]) -> Verdict:
         verdict = "overlapped"
     elif not rising:
         verdict = "tokens fell"
-    elif len(inside) < len(turns):
+    elif any(t.left is None for t in turns):
         verdict = "incomplete"
     else:
         verdict = "serialised"
@@ -91,7 +92,8 @@ def picture(turns: Sequence[Turn], now: float) -> list[str]:
         left = column(turn.left) if turn.entered is not None else entered
         # A short stay is still to be seen.
         held = max(left - entered, 1) if turn.entered is not None else 0
-        bar = " " * started + "." * (entered - started) + "#" * held
+        entered = min(entered, WIDTH - held)
+        bar = " " * min(started, entered) + "." * (entered - started) + "#" * held
         token = f"token {turn.token}" if turn.token else ""
         lines.append(f"{turn.job:<8} |{bar[:WIDTH]:<{WIDTH}}| {turn.outcome:<8} {token}".rstrip())
     return lines

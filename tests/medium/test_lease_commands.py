@@ -10,21 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.emulator import EmbeddedServer
-from tests.support.shell import LEASE_FILE, Site, storage_server, until
+from tests.support.bucket import TestBucket
+from tests.support.shell import LEASE_FILE, Site, until
 
 pytestmark = pytest.mark.end_to_end
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with storage_server() as server:
-        yield server
-
-
 @pytest.fixture
-def site(server: EmbeddedServer, tmp_path: Path) -> Iterator[Site]:
-    with Site(server.endpoint, tmp_path) as site:
+def site(bucket: TestBucket, tmp_path: Path) -> Iterator[Site]:
+    with Site(bucket, tmp_path) as site:
         yield site
 
 
@@ -177,13 +171,12 @@ def test_a_lease_that_was_deleted_is_noticed_by_the_next_check(site: Site) -> No
 
 
 def test_a_release_of_a_lost_lease_leaves_the_others_lease_alone(
-    site: Site, server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
+    site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     acquire(site)
     kill_keeper(site)
     site.bucket.delete_record("prod")
-    with Site(server.endpoint, tmp_path_factory.mktemp("other")) as other:
-        other.bucket = site.bucket
+    with Site(site.bucket, tmp_path_factory.mktemp("other")) as other:
         acquire(other)
         before = site.stored("prod")
 
@@ -239,6 +232,19 @@ def test_a_signal_while_acquire_waits_leaves_nothing(site: Site) -> None:
     assert not site.lease_file.exists()
     assert site.keepers() == []
     assert site.bucket.tickets("prod") == []
+
+
+def test_a_signal_while_acquire_starts_the_keeper_gives_the_lock_back(site: Site) -> None:
+    starting = site.start("acquire", "prod", *site.at)
+    until(lambda: "Acquired" in starting.err)
+
+    starting.send(signal.SIGTERM)
+    ended = starting.ended()
+
+    assert ended.exit_code == 143, ended
+    assert not site.lease_file.exists()
+    assert site.keepers() == []
+    assert site.holders("prod") == []
 
 
 def test_a_lease_file_in_use_is_not_overwritten(site: Site) -> None:

@@ -1,27 +1,15 @@
 """The Python interface as a script uses it, against a real storage server."""
 
-from collections.abc import Iterator
+import gc
 from pathlib import Path
 
 import pytest
 
 from gcs_ci_lock import LeaseLost, Lock, NotAcquired, UsageError
-from gcs_ci_lock.emulator import EmbeddedServer
 from tests.support.bucket import TestBucket
-from tests.support.shell import Site, storage_server, until
+from tests.support.shell import until
 
 pytestmark = pytest.mark.end_to_end
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with storage_server() as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(server: EmbeddedServer, tmp_path: Path) -> TestBucket:
-    return Site(server.endpoint, tmp_path).bucket
 
 
 def lock_of(bucket: TestBucket, *, ttl: str = "2m", slots: int = 1, reason: str = "") -> Lock:
@@ -68,7 +56,7 @@ def test_tokens_rise_from_lease_to_lease(bucket: TestBucket) -> None:
 def test_one_try_on_a_held_lock_is_refused_and_names_the_holder(bucket: TestBucket) -> None:
     with (
         lock_of(bucket, reason="release 4.2").acquire(wait="0") as lease,
-        pytest.raises(NotAcquired, match="release 4.2") as refusal,
+        pytest.raises(NotAcquired, match=r"release 4\.2") as refusal,
     ):
         lock_of(bucket).acquire(wait="0")
 
@@ -120,15 +108,21 @@ def test_a_lease_that_was_released_does_not_pass_a_check(bucket: TestBucket) -> 
         lease.check()
 
 
+def open_files() -> int:
+    # Google's client refers to itself: what it has open is closed with it.
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_a_lease_that_was_released_leaves_no_file_open(bucket: TestBucket) -> None:
     lock = lock_of(bucket)
     lock.acquire(wait="0").release()
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
 
     for _ in range(3):
         lock.acquire(wait="10s").release()
 
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    assert open_files() <= before
 
 
 def test_settings_are_checked_before_any_request() -> None:

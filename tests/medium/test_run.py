@@ -1,17 +1,17 @@
 """`gcs-ci-lock run` as it is typed, against a real storage server."""
 
-import itertools
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gcs_ci_lock.emulator import EmbeddedServer
-from tests.support.shell import Site, storage_server, until
+from tests.support.bucket import TestBucket
+from tests.support.shell import Site, until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -26,15 +26,9 @@ REQUEST = re.compile(r"(GET|POST|DELETE) http://127\.0\.0\.1:\d+/\S+ -> \d{3} in
 PATIENT = "touch ready; while :; do sleep 0.1; done"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with storage_server() as server:
-        yield server
-
-
 @pytest.fixture
-def site(server: EmbeddedServer, tmp_path: Path) -> Iterator[Site]:
-    with Site(server.endpoint, tmp_path) as site:
+def site(bucket: TestBucket, tmp_path: Path) -> Iterator[Site]:
+    with Site(bucket, tmp_path) as site:
         yield site
 
 
@@ -191,6 +185,24 @@ def test_a_signal_reaches_the_command_which_decides(site: Site, number: signal.S
     assert site.holders("prod") == []
 
 
+def test_a_signal_at_the_moment_of_the_claim_is_not_lost(site: Site) -> None:
+    with site.spawn(
+        *("run", "prod", *site.at, "--", "sleep", "60"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr is not None
+        acquired = process.stderr.readline()
+
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+    assert acquired.startswith(b"Acquired")
+    assert process.returncode == 143
+    assert site.holders("prod") == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_waits_ends_it_and_leaves_nothing(
     site: Site, number: signal.Signals
@@ -210,46 +222,31 @@ def test_a_signal_while_it_waits_ends_it_and_leaves_nothing(
     assert not (site.folder / "ran").exists()
 
 
-def deleted(site: Site) -> None:
-    site.bucket.delete_record("prod")
-
-
-def evicted(site: Site) -> None:
+def evict(site: Site) -> None:
+    """Let somebody end the lease, as the record tells it."""
     record = site.bucket.record("prod")
     (holder,) = record["holders"]
     kept = ("lease", "owner", "token", "asked_at", "granted_at")
     ended: dict[str, Any] = {key: holder[key] for key in kept}
     ended |= {"ended_at": holder["granted_at"] + 1, "outcome": "evicted", "note": "stuck"}
-    site.bucket.write("prod", json_bytes({**record, "holders": [], "history": [ended]}))
+    record |= {"holders": [], "history": [ended]}
+    site.bucket.write("prod", json.dumps(record).encode())
 
 
-def json_bytes(document: dict[str, Any]) -> bytes:
-    return json.dumps(document).encode()
-
-
-@pytest.mark.parametrize(
-    ("lose", "reason"),
-    [
-        (deleted, r"token \d+ is not in the record any more"),
-        (evicted, r'token \d+ was evicted at \d\d:\d\d:\d\dZ \("stuck"\)'),
-    ],
-)
-def test_a_command_is_told_to_stop_when_the_lease_is_lost(
-    site: Site, lose: Callable[[Site], None], reason: str
-) -> None:
+def test_a_command_is_told_to_stop_when_the_lease_is_lost(site: Site) -> None:
     script = f"trap 'touch told; exit 0' TERM; {PATIENT}"
     running = site.start("run", "prod", *site.at, "--ttl", "30s", "--", "sh", "-c", script)
     until(lambda: ready(site))
 
-    lose(site)
-    after = site.bucket.body("prod")
+    evict(site)
+    after = site.stored("prod")
     ended = running.ended()
 
     assert ended.exit_code == 76, ended
     assert (site.folder / "told").exists()
     assert 'gcs-ci-lock: lock "prod" is not ours any more: ' in ended.err
-    assert re.search(reason, ended.err)
-    assert site.bucket.body("prod") == after
+    assert re.search(r'token \d+ was evicted at \d\d:\d\d:\d\dZ \("stuck"\)', ended.err)
+    assert site.stored("prod") == after
 
 
 def test_a_command_that_will_not_stop_is_killed_with_all_that_it_started(site: Site) -> None:
@@ -257,16 +254,20 @@ def test_a_command_that_will_not_stop_is_killed_with_all_that_it_started(site: S
     running = site.start("run", "prod", *site.at, "--ttl", "30s", "--", "sh", "-c", script)
     until(lambda: ready(site))
 
-    deleted(site)
+    site.bucket.delete_record("prod")
     ended = running.ended(within=17)
 
     assert ended.exit_code == 76, ended
     until(lambda: site.processes() == [])
 
 
-def test_a_lock_is_free_again_after_each_of_many_short_commands(site: Site) -> None:
-    ended = [site.run("run", "prod", *site.at, "--wait", "0", "--", "true") for _ in range(3)]
+def test_a_loss_that_only_the_release_finds_is_told(site: Site) -> None:
+    running = site.start("run", "prod", *site.at, "--", "sh", "-c", "touch ready; sleep 1")
+    until(lambda: ready(site))
 
-    assert [one.exit_code for one in ended] == [0, 0, 0]
-    tokens = [e["token"] for e in site.bucket.record("prod")["history"]]
-    assert all(earlier < later for earlier, later in itertools.pairwise(tokens))
+    site.bucket.delete_record("prod")
+    ended = running.ended()
+
+    assert ended.exit_code == 76, ended
+    assert "is not in the record any more" in ended.err
+    assert site.bucket.body("prod") is None

@@ -131,6 +131,12 @@ def test_the_picture_is_never_wider_than_its_width(one: Turn, now: float) -> Non
 
 
 def test_a_stay_too_short_for_the_scale_is_still_to_be_seen() -> None:
-    lines = picture([turn(10, 10.001, 7), turn(100, 100, 8)], now=100)
+    lines = picture([turn(10, 10.001, 7), turn(50, 50, 8)], now=100)
 
     assert [line.split("|")[1].count("#") for line in lines] == [1, 1]
+
+
+def test_a_stay_that_has_just_begun_is_to_be_seen_too() -> None:
+    (line,) = picture([turn(100, None, 7)], now=100)
+
+    assert line.split("|")[1].count("#") == 1

@@ -1,17 +1,14 @@
-"""A person's shell: a folder of its own, an account at a storage server, and the program."""
+"""A person's shell: a folder of its own, a bucket, and the program."""
 
-import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self, cast
@@ -19,27 +16,16 @@ from typing import IO, Any, Final, Self, cast
 import requests
 
 from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.emulator import EmbeddedServer
 from gcs_ci_lock.ports import Store
 from gcs_ci_lock.wiring import connect
 from tests.support.bucket import TestBucket
 
 PROGRAM: Final = Path(sys.executable).with_name("gcs-ci-lock")
-BUCKET: Final = "acme-locks"
 LEASE_FILE: Final = ".gcs-ci-lock.lease"
 # By this variable every process that comes from a site is found again, keepers included.
 SITE: Final = "SHELL_SITE"
 WITHIN: Final = 15.0
 LOOK_EVERY: Final = 0.03
-PREFIXES: Final = itertools.count()
-
-
-@contextmanager
-def storage_server() -> Iterator[EmbeddedServer]:
-    """Run a storage server with one bucket, for the tests of a module."""
-    with EmbeddedServer(SystemClock()) as server:
-        server.create_bucket(BUCKET)
-        yield server
 
 
 def until(condition: Callable[[], object], within: float = 10.0) -> None:
@@ -99,12 +85,14 @@ class Running:
 class Site:
     """One person at one machine; nothing that was started here outlives it."""
 
-    def __init__(self, endpoint: str, folder: Path) -> None:
+    def __init__(self, bucket: TestBucket, folder: Path) -> None:
+        self.bucket = bucket
         self.folder = folder
-        self.endpoint = endpoint
-        # Tests of a module share the server, never a prefix.
-        self.bucket = TestBucket(endpoint, BUCKET, f"locks-{next(PREFIXES)}")
         self._started: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def endpoint(self) -> str:
+        return self.bucket.endpoint
 
     @property
     def at(self) -> tuple[str, ...]:
@@ -118,7 +106,7 @@ class Site:
     @property
     def store(self) -> Store:
         """Return the bucket as the program sees it."""
-        return connect(BUCKET, endpoint=self.endpoint, environ={}).store
+        return connect(self.bucket.bucket, endpoint=self.endpoint, environ={}).store
 
     def run(
         self,
@@ -194,7 +182,7 @@ class Site:
     def stored(self, name: str) -> tuple[str, bytes]:
         """Return the generation and the bytes of a lock's record."""
         path = f"{self.bucket.prefix}/{name}/lock.json".replace("/", "%2F")
-        url = f"{self.endpoint}/storage/v1/b/{BUCKET}/o/{path}?alt=media"
+        url = f"{self.endpoint}/storage/v1/b/{self.bucket.bucket}/o/{path}?alt=media"
         with requests.Session() as session:
             session.trust_env = False
             answer = session.get(url, timeout=WITHIN)
@@ -250,32 +238,3 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextmanager
-def refusing_server(message: str) -> Iterator[str]:
-    """Run a storage server that answers every request with 403; yield its URL."""
-    body = json.dumps({"error": {"code": 403, "message": message}}).encode()
-
-    class Refuse(BaseHTTPRequestHandler):
-        def _refuse(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(403)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = do_PUT = do_DELETE = _refuse
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()

@@ -1,0 +1,236 @@
+"""Leaving, and ending what another process of the job began, while the server hardly answers."""
+
+from dataclasses import replace
+
+import pytest
+
+from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.core.handover import Handover
+from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.outcome import Acquired, Stopped
+from gcs_ci_lock.core.protocol import NotHeld
+from gcs_ci_lock.core.request import Tenure
+from gcs_ci_lock.core.tickets import encode_ticket
+from gcs_ci_lock.errors import Ambiguous, Denied, StorageUnreachable
+from gcs_ci_lock.handed import adopt, end, release
+from gcs_ci_lock.lock import Released
+from gcs_ci_lock.stores.memory import Moment, Request
+from tests.support.fakes import Client, Fault, World
+from tests.support.faults import Outage
+
+pytestmark = pytest.mark.fault
+
+
+def handover_of(lease: str, token: int) -> Handover:
+    return Handover(
+        bucket="gs://acme-locks/locks",
+        name="prod",
+        lease=lease,
+        token=token,
+        ttl_s=120.0,
+        max_hold_s=3600.0,
+        kept=True,
+        endpoint="",
+    )
+
+
+def failing(method: str, times: int, *, when: Moment = "before", path: str = "") -> Fault:
+    """Lose the first so many answers to a method."""
+    left = times
+
+    def fault(request: Request, moment: Moment) -> None:
+        nonlocal left
+        if request.method == method and moment == when and path in request.path and left:
+            left -= 1
+            message = "no answer"
+            raise Ambiguous(message)
+
+    return fault
+
+
+def stopped_while_waiting(world: World, client: Client) -> Stopped:
+    world.client("holder", ttl=600).hold()
+    world.clock.after(5.0, client.stop.set)
+    outcome = client.acquire()
+    assert isinstance(outcome, Stopped)
+    return outcome
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_ticket_goes_although_the_first_answers_to_its_deletion_are_lost(when: Moment) -> None:
+    world = World()
+    client = world.client("a", fault=failing("delete", 3, when=when))
+
+    stopped_while_waiting(world, client)
+
+    assert world.tickets() == []
+
+
+def test_a_ticket_that_changed_meanwhile_is_found_again_and_goes() -> None:
+    world = World()
+    client = world.client("a")
+    rival = world.client("rival")
+
+    def supersede() -> None:
+        (ticket,) = rival.lock.tickets()
+        path = rival.lock.paths.ticket(ticket.lease)
+        metadata = encode_ticket(replace(ticket, superseded_by="newer"))
+        rival.store.write(path, b"", generation=ticket.generation, metadata=metadata, timeout=1)
+
+    world.clock.after(4.9, supersede)
+    stopped_while_waiting(world, client)
+
+    assert [p for p in world.bucket.objects if "queue" in p] == []
+
+
+def test_a_server_that_stays_silent_is_left_after_some_seconds() -> None:
+    world, outage = World(), Outage()
+    client = world.client("a", fault=outage)
+    world.clock.after(4.0, lambda: setattr(outage, "down", True))
+
+    stopped = stopped_while_waiting(world, client)
+
+    # Told to stop at 5 s; ten more to clean up, and the last pause.
+    assert 5.0 <= stopped.waited <= 5.0 + 10.0 + 8.0
+    assert len(world.tickets()) == 1
+
+
+def test_a_denial_while_leaving_is_no_reason_to_stay() -> None:
+    world = World()
+    denied = {"now": False}
+
+    def fault(_request: Request, when: Moment) -> None:
+        if denied["now"] and when == "before":
+            message = "no"
+            raise Denied(message)
+
+    client = world.client("a", fault=fault)
+    world.clock.after(4.99, lambda: denied.update(now=True))
+
+    stopped_while_waiting(world, client)
+
+    assert len(world.tickets()) == 1
+
+
+def test_a_waiter_whose_cleaning_up_fails_has_the_lock_all_the_same() -> None:
+    world = World()
+    holder = world.client("holder")
+    lease = holder.hold().tenure.lease
+    client = world.client("a", fault=failing("delete", 100))
+    world.clock.after(3.0, lambda: holder.lock.release(lease))
+
+    outcome = client.acquire()
+
+    assert isinstance(outcome, Acquired)
+    # Its ticket is still there, and keeps nobody waiting: its lease is among the holders.
+    assert len(world.tickets()) == 1
+    client.lock.release(outcome.tenure.lease)
+    assert world.client("b").hold(wait=5).waited < 1
+
+
+def test_a_lease_is_adopted_by_reading_the_record() -> None:
+    world = World()
+    tenure = world.client("a").hold().tenure
+
+    adopted = adopt(world.client("b").lock, handover_of(tenure.lease, tenure.token))
+
+    assert isinstance(adopted, Tenure)
+    assert (adopted.lease, adopted.token) == (tenure.lease, tenure.token)
+
+
+@pytest.mark.parametrize("gone", ["deleted", "released"])
+def test_a_lease_that_is_gone_is_not_adopted(gone: str) -> None:
+    world = World()
+    client = world.client("a")
+    tenure = client.hold().tenure
+    if gone == "deleted":
+        world.bucket.objects.clear()
+    else:
+        client.lock.release(tenure.lease)
+
+    adopted = adopt(world.client("b").lock, handover_of(tenure.lease, tenure.token))
+
+    assert isinstance(adopted, Lost)
+    assert str(tenure.token) in adopted.reason
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_release_by_another_process_outlasts_lost_answers(when: Moment) -> None:
+    world = World()
+    tenure = world.client("a").hold().tenure
+    post = world.client("post", fault=failing("write", 2, when=when))
+
+    result = end(post.lock, handover_of(tenure.lease, tenure.token), chance=post.chance)
+
+    assert isinstance(result, Released)
+    assert b'"outcome": "released"' in world.record_body()
+
+
+def test_a_release_that_is_never_answered_says_so() -> None:
+    world, outage = World(), Outage()
+    tenure = world.client("a").hold().tenure
+    post = world.client("post", fault=outage)
+    outage.down = True
+    began = world.clock.now
+
+    with pytest.raises(StorageUnreachable):
+        release(post.lock, tenure.lease, chance=post.chance)
+
+    assert 20.0 <= world.clock.now - began <= 28.0
+
+
+def test_what_a_killed_main_step_left_in_the_queue_is_taken_away() -> None:
+    world = World()
+    world.client("holder", ttl=600).hold()
+    main = world.client("a")
+    waiter = main.waiter()
+    waiter._leave = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it is killed
+    world.clock.after(3.0, main.stop.set)
+    waiter.run()
+    post = world.client("post")
+
+    result = end(post.lock, handover_of(main.diary.leases[-1], 0), chance=post.chance)
+
+    assert isinstance(result, NotHeld)
+    assert world.tickets() == []
+    # Written once, unchanged: a claim of main that is still in flight would be refused.
+    assert post.count("write") == 1
+
+
+def test_a_claim_of_a_killed_main_step_that_landed_is_released() -> None:
+    world = World()
+    lease = world.client("a").hold().tenure.lease
+    post = world.client("post")
+
+    result = end(post.lock, handover_of(lease, 0), chance=post.chance)
+
+    assert isinstance(result, Released)
+    assert world.client("b").hold(wait=5).waited < 1
+
+
+def test_nobody_elses_lease_is_ended() -> None:
+    world = World()
+    tenure = world.client("a").hold().tenure
+    post = world.client("post")
+
+    for token in (0, tenure.token):
+        result = end(post.lock, handover_of("another-lease", token), chance=post.chance)
+        assert isinstance(result, NotHeld)
+
+    assert isinstance(adopt(post.lock, handover_of(tenure.lease, tenure.token)), Tenure)
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "repository"),
+    [
+        ({"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/api"}, "github", "acme/api"),
+        ({"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/web"}, "gitlab", "acme/web"),
+        ({"GITHUB_REPOSITORY": "acme/api"}, "local", ""),
+    ],
+)
+def test_the_owner_is_found_where_the_program_runs(
+    environ: dict[str, str], platform: str, repository: str
+) -> None:
+    owner = detect_owner(environ)
+
+    assert (owner.platform, owner.repository) == (platform, repository)
