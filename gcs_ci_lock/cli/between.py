@@ -4,10 +4,11 @@ import json
 import os
 from pathlib import Path
 
-from gcs_ci_lock.cli.common import Asking, acquire, open_lock, say
+from gcs_ci_lock.cli.common import acquire, open_lock, say
+from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.detached import start_keeper
 from gcs_ci_lock.errors import LeaseLost, LockError, UsageError
@@ -143,8 +144,12 @@ def keep_lease(path: Path) -> int:
         if isinstance(result, Lost):
             mark.say(result.reason)
             return LeaseLost.exit_code
-        end(lock, handover, chance=connection.chance)
-        mark.say("it was released")
+        ended = end(lock, handover, chance=connection.chance)
+        mark.say(
+            "it was released"
+            if isinstance(ended, Released)
+            else taken_away(keeper.tenure, ended).reason
+        )
     except LockError as error:
         mark.say(str(error))
         return error.exit_code

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.names import LockPaths
 from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
-from gcs_ci_lock.core.timing import Timing, spoken
+from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import NotAcquired
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
@@ -25,37 +25,6 @@ from gcs_ci_lock.wiring import Connection, connect
 def say(line: str) -> None:
     """Print a line for people, where it never mixes with data."""
     print(line, file=sys.stderr, flush=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """The options of a command that acquires, as they were given."""
-
-    name: str
-    bucket: str
-    endpoint: str
-    slots: str
-    wait: str
-    ttl: str
-    max_hold: str
-    reason: str
-    verbose: bool
-
-    def request(self) -> LockRequest:
-        """Return what is asked for.
-
-        Raises:
-            UsageError: an option is wrong.
-        """
-        return lock_request(
-            name=self.name,
-            bucket=self.bucket,
-            slots=self.slots,
-            wait=self.wait,
-            ttl=self.ttl,
-            max_hold=self.max_hold,
-            owner=replace(detect_owner(os.environ), reason=self.reason),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +45,23 @@ class Held:
             max_hold=self.request.max_hold,
             began=self.acquired.tenure.sent_at,
         )
+
+
+def request_of(asking: Asking) -> LockRequest:
+    """Return what is asked for.
+
+    Raises:
+        UsageError: an option is wrong.
+    """
+    return lock_request(
+        name=asking.name,
+        bucket=asking.bucket,
+        slots=asking.slots,
+        wait=asking.wait,
+        ttl=asking.ttl,
+        max_hold=asking.max_hold,
+        owner=replace(detect_owner(os.environ), reason=asking.reason),
+    )
 
 
 def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
@@ -111,7 +97,7 @@ def acquire(
         NotAcquired: it was not to be had in time; the message names who has it.
         LockError: whatever else went wrong.
     """
-    request = asking.request()
+    request = request_of(asking)
     connection = open_bucket(request.paths.location.bucket, asking.endpoint, verbose=asking.verbose)
     lock = connection.lock(request.paths, request.timing)
 
@@ -150,8 +136,3 @@ def handover_of(request: LockRequest, lease: str, *, token: int, endpoint: str) 
         kept=request.timing.beat is not None,
         endpoint=endpoint,
     )
-
-
-def looking(paths: LockPaths, connection: Connection) -> Lock:
-    """Return a lock that is only looked at."""
-    return connection.lock(paths, Timing.for_ttl(120.0))

@@ -11,7 +11,9 @@ def dry_run(
     command: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[-- CMD...]", show_default=False, help="What each job runs; default: sleep."
+            metavar="COMMAND",
+            show_default=False,
+            help="What each job runs, after --; default: sleep.",
         ),
     ] = None,
     jobs: Annotated[

@@ -10,7 +10,7 @@ from gcs_ci_lock.cli.options import Bucket, Endpoint, Json, Verbose
 def status(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", show_default=False, help="Locks; default: all."),
+        typer.Argument(metavar="NAME", show_default=False, help="Default: all locks."),
     ] = None,
     bucket: Bucket = "",
     endpoint: Endpoint = "",

@@ -7,48 +7,23 @@ import typer
 
 from gcs_ci_lock.cli.options import (
     DEFAULT_LEASE_FILE,
-    Bucket,
-    Endpoint,
+    Asking,
     Json,
     LeaseFile,
-    MaxHold,
-    Name,
-    Reason,
-    Slots,
-    Ttl,
     Verbose,
-    Wait,
+    acquiring,
 )
 
 
+@acquiring
 def acquire(
-    name: Name,
-    bucket: Bucket = "",
-    endpoint: Endpoint = "",
-    slots: Slots = "1",
-    wait: Wait = "30m",
-    ttl: Ttl = "2m",
-    max_hold: MaxHold = "6h",
-    reason: Reason = "",
+    asking: Asking,
     lease_file: LeaseFile = DEFAULT_LEASE_FILE,
     json: Json = False,
-    verbose: Verbose = False,
 ) -> int:
     """Acquire the lock; a background keeper renews it until `release`."""
     from gcs_ci_lock.cli.between import acquire_lease
-    from gcs_ci_lock.cli.common import Asking
 
-    asking = Asking(
-        name=name,
-        bucket=bucket,
-        endpoint=endpoint,
-        slots=slots,
-        wait=wait,
-        ttl=ttl,
-        max_hold=max_hold,
-        reason=reason,
-        verbose=verbose,
-    )
     return acquire_lease(asking, Path(lease_file), as_json=json)
 
 

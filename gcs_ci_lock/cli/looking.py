@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from gcs_ci_lock.cli.common import looking, open_bucket
+from gcs_ci_lock.cli.common import open_bucket, say
 from gcs_ci_lock.core.names import Location, LockPaths, checked_name
 from gcs_ci_lock.core.protocol import empty_record, settled
 from gcs_ci_lock.core.queue import living
 from gcs_ci_lock.core.settings import lock_paths
 from gcs_ci_lock.core.text import printable_json
-from gcs_ci_lock.errors import Ambiguous, StorageUnreachable, UsageError
+from gcs_ci_lock.core.timing import DEFAULT_TTL, Timing
+from gcs_ci_lock.errors import Ambiguous, RecordInvalid, StorageUnreachable, UsageError
 from gcs_ci_lock.report.status import LockStatus, status_json, status_lines
 from gcs_ci_lock.wiring import Connection
 
@@ -29,22 +30,31 @@ def show_status(
     connection = open_bucket(location.bucket, endpoint, verbose=verbose)
     try:
         paths = wanted or _all_locks(connection, location)
-        statuses = [_look(connection, one) for one in paths]
+        looks = [_look(connection, one) for one in paths]
     except Ambiguous as trouble:
         raise StorageUnreachable(str(trouble)) from trouble
+    statuses = [look for look in looks if isinstance(look, LockStatus)]
+    refused = [look for look in looks if isinstance(look, RecordInvalid)]
+    for error in refused:
+        say(f"gcs-ci-lock: {error}")
+    exit_code = RecordInvalid.exit_code if refused else 0
     if as_json:
         print(printable_json({"locks": [status_json(one) for one in statuses]}))
-        return 0
+        return exit_code
     for one in statuses:
         print("\n".join(status_lines(one)))
-    if not statuses:
+    if not looks:
         print(f"There is no lock in {location}")
-    return 0
+    return exit_code
 
 
-def _look(connection: Connection, paths: LockPaths) -> LockStatus:
-    lock = looking(paths, connection)
-    stored = lock.look()
+def _look(connection: Connection, paths: LockPaths) -> LockStatus | RecordInvalid:
+    lock = connection.lock(paths, Timing.for_ttl(DEFAULT_TTL))
+    try:
+        stored = lock.look()
+    except RecordInvalid as error:
+        # The other locks are still worth a look.
+        return error
     tickets = lock.tickets()
     earliest = lock.now().earliest
     record = settled(stored.record or empty_record(paths.name, earliest), earliest)

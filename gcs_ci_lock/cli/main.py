@@ -1,7 +1,6 @@
 """The entry of the command line: commands, errors as exit codes."""
 
 import functools
-import importlib.metadata
 import sys
 from collections.abc import Callable
 from typing import Annotated, ParamSpec
@@ -41,7 +40,9 @@ def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
     if wanted:
-        print(f"gcs-ci-lock {importlib.metadata.version('gcs-ci-lock')}")
+        from importlib.metadata import version
+
+        print(f"gcs-ci-lock {version('gcs-ci-lock')}")
         raise typer.Exit
 
 

@@ -1,11 +1,16 @@
 """The options that several commands share; every one has its variable GCS_CI_LOCK_..."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Concatenate, ParamSpec
 
 import typer
 
+_P = ParamSpec("_P")
+
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", show_default=False, help="The lock, such as acme/api/prod.")
+    str, typer.Argument(metavar="NAME", show_default=False, help="The lock: acme/api/prod.")
 ]
 Bucket = Annotated[
     str,
@@ -99,3 +104,38 @@ Verbose = Annotated[
 ]
 
 DEFAULT_LEASE_FILE = ".gcs-ci-lock.lease"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """The options of every command that acquires, as they were given."""
+
+    name: Name
+    bucket: Bucket = ""
+    endpoint: Endpoint = ""
+    slots: Slots = "1"
+    wait: Wait = "30m"
+    ttl: Ttl = "2m"
+    max_hold: MaxHold = "6h"
+    reason: Reason = ""
+    verbose: Verbose = False
+
+
+def acquiring(command: Callable[Concatenate[Asking, _P], int]) -> Callable[..., int]:
+    """Return a command with the options of `Asking` before its own; it gets them as one value.
+
+    typer reads a command's options from its signature: this one puts both together.
+    """
+    shared = inspect.signature(Asking).parameters.values()
+    _, *own = inspect.signature(command).parameters.values()
+
+    def with_options(**given: object) -> int:
+        asking = Asking(**{p.name: given.pop(p.name) for p in shared})  # type: ignore[arg-type]
+        return command(asking, **given)  # type: ignore[call-arg,arg-type]  # typer has checked them
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own)]
+    with_options.__doc__ = command.__doc__
+    with_options.__name__ = command.__name__
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return with_options

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gcs_ci_lock.cli.common import Asking, Held, acquire, say
+from gcs_ci_lock.cli.common import Held, acquire, say
+from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.command import Command, Finished
 from gcs_ci_lock.core.handover import Handover

@@ -229,7 +229,7 @@ def test_a_record_that_is_none_is_refused_and_left_as_it_is(
         (("run",), "Missing argument 'NAME'"),
         (("hold",), "Missing argument 'NAME'"),
         (("acquire",), "Missing argument 'NAME'"),
-        (("run", "prod"), "Missing argument '-- CMD...'"),
+        (("run", "prod"), "Missing argument 'COMMAND'"),
         (("hold", "prod", "staging"), "Got unexpected extra argument"),
         (("check", "prod"), "Got unexpected extra argument"),
     ],

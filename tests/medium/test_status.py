@@ -223,3 +223,16 @@ def test_hold_ends_when_its_lease_is_lost(site: Site) -> None:
     assert ended.exit_code == 76, ended
     assert "is not in the record any more" in ended.err
     assert site.bucket.body("prod") is None
+
+
+def test_a_damaged_record_hides_no_other_lock(site: Site) -> None:
+    site.bucket.write("broken", b"x")
+    site.hold("prod")
+
+    shown = site.run("status", *site.at)
+    data = site.run("status", *site.at, "--json")
+
+    assert shown.exit_code == data.exit_code == 2, shown
+    assert 'Lock "prod"' in shown.out
+    assert "broken/lock.json is not valid" in shown.err
+    assert [lock["name"] for lock in data.document["locks"]] == ["prod"]
