@@ -41,8 +41,8 @@ class Entry:
 
     Attributes:
         path: the whole name of the object.
-        created_text: `timeCreated` of this generation as the server wrote it (RFC 3339), "" if
-            the server did not say.
+        created_text: the server's `timeCreated` of this generation, in RFC 3339; "" if the server
+            did not say.
         updated_text: `updated` likewise.
         metadata: custom metadata; a stranger may have written it.
     """
@@ -58,12 +58,14 @@ class Store(Protocol):
     """One bucket, changed only by compare-and-swap on an object's generation.
 
     Every call is one attempt: a listing one request a page, anything else one request. Nothing is
-    tried again inside. Every answer that carries a `Date`, refusals included, is shown to
-    `server_time`. All calls may be made from several threads.
+    tried again inside, but that credentials which are refused are renewed once. Every answer that
+    carries a `Date`, refusals included, is shown to `server_time`. All calls may be made from
+    several threads. A timeout is the time without a byte from the server: one that drips takes
+    longer.
 
     Raises (every method):
-        Ambiguous: no usable answer (time-out, reset, 408, 429, 5xx, half a body): it may or may
-            not have been carried out.
+        Ambiguous: no usable answer (time-out, reset, 408, 409, 429, 5xx, half a body): it may or
+            may not have been carried out.
         Denied: 401 or 403, or no credentials.
         BucketMissing: the server says so.
         StoreError: any other refusal.

@@ -64,7 +64,7 @@ def _parts(given: str) -> tuple[str, str, str]:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise UsageError(message) from None
-    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    extra = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme not in ("http", "https") or not host or extra:
         raise UsageError(message)
     return parts.scheme, host, f"{parts.scheme}://{parts.netloc}"

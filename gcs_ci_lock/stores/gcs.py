@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import IO, Any, cast
 
@@ -33,6 +34,9 @@ from gcs_ci_lock.ports import Clock, Entry, Found, Missing, ServerClock, Unchang
 from gcs_ci_lock.stores.endpoint import Endpoint
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+GOOGLE = "https://storage.googleapis.com"
+# A page has up to a thousand entries; a queue that long is no queue.
+MOST_PAGES = 100
 LISTED = "items(name,generation,timeCreated,updated,metadata),nextPageToken"
 # What real Cloud Storage and its test servers say when it is the bucket that is missing.
 _NO_BUCKET = re.compile(
@@ -120,7 +124,13 @@ class GcsStore:
                 blobs = self._client.list_blobs(
                     self._bucket, prefix=prefix, fields=LISTED, timeout=timeout, retry=None
                 )
-                return [_entry(blob) for blob in blobs]
+                entries: list[Entry] = []
+                for number, page in enumerate(blobs.pages, start=1):
+                    if number > MOST_PAGES:
+                        message = f"listing {prefix}: expected at most {MOST_PAGES} pages"
+                        raise StoreError(message)
+                    entries += [_entry(blob) for blob in page]
+                return entries
         except _NoObject:
             raise self._no_bucket() from None
 
@@ -165,7 +175,7 @@ class GcsStore:
         except (requests.RequestException, DataCorruption, OSError) as error:
             message = f"{doing}: no answer from the storage server ({_cause(error)})"
             raise Ambiguous(message) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             message = f"{doing}: the answer cannot be understood ({_cause(error)})"
             raise Ambiguous(message) from None
 
@@ -176,7 +186,7 @@ class GcsStore:
         message = f"{doing} in bucket {self._name}: the storage server answered {status} ({said})"
         match status:
             case 304:
-                return _NotModified()
+                return _NotModified(message)
             case 404:
                 return self._no_bucket() if _NO_BUCKET.search(text) else _NoObject()
             case 412:
@@ -220,7 +230,12 @@ def connect(
     """
     target = Endpoint.choose(endpoint, environ)
     credentials = _anonymous() if target.anonymous else _default_credentials()
-    session = requests.Session() if target.anonymous else AuthorizedSession(credentials)
+    session = requests.Session()
+    if not target.anonymous:
+        # A token that is refused is renewed once: a request that got 401 was not carried out.
+        session = AuthorizedSession(credentials, max_refresh_attempts=1)
+    # Else a password of ~/.netrc would replace the token.
+    session.auth = _unchanged
     if target.loopback:
         # A proxy for the world outside must not divert what never leaves this machine.
         session.trust_env = False
@@ -233,7 +248,8 @@ def connect(
         project="none",
         credentials=credentials,
         _http=session,
-        client_options={"api_endpoint": target.url} if target.url else None,
+        # Always: where none is given, the client takes one from the environment, http included.
+        client_options={"api_endpoint": target.url or GOOGLE},
     )
     # The client asks for the bucket's metadata behind our back, to label traces that nobody
     # collects: two requests a call, by a permission that we do not need.
@@ -273,7 +289,7 @@ class _Observed(HTTPAdapter):
                 self._log(f"{request.method} {url} -> {outcome} in {took:.0f} ms")
 
 
-class _NotModified(Exception):
+class _NotModified(StoreError):
     """304."""
 
 
@@ -310,9 +326,15 @@ def _entry(blob: storage.Blob) -> Entry:
     )
 
 
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 def _date(header: str) -> float | None:
     try:
-        return parsedate_to_datetime(header).timestamp()
+        moment = parsedate_to_datetime(header)
+        # Of the three forms that HTTP allows one names no zone; all three are in UTC.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -91,6 +91,25 @@ class StoreContract:
 
         assert store.read("a/x", known=None, limit=LIMIT, timeout=TIMEOUT) == Missing()
 
+    def test_an_object_that_never_was_is_not_replaced(self, store: Store) -> None:
+        with pytest.raises(Changed):
+            store.write("a/x", b"1", generation=7, timeout=TIMEOUT)
+
+        assert store.read("a/x", known=None, limit=LIMIT, timeout=TIMEOUT) == Missing()
+
+    def test_an_object_made_anew_is_not_the_one_that_was_there(
+        self, store: Store, other: Store
+    ) -> None:
+        old = store.write("a/x", b"1", generation=0, timeout=TIMEOUT)
+        other.delete("a/x", generation=old.generation, timeout=TIMEOUT)
+        new = other.write("a/x", b"1", generation=0, timeout=TIMEOUT)
+
+        with pytest.raises(Changed):
+            store.write("a/x", b"2", generation=old.generation, timeout=TIMEOUT)
+
+        found = store.read("a/x", known=old.generation, limit=LIMIT, timeout=TIMEOUT)
+        assert found == Found(body=b"1", generation=new.generation)
+
     def test_a_generation_never_comes_back(self, store: Store) -> None:
         seen = set()
         for _ in range(5):
@@ -140,6 +159,15 @@ class StoreContract:
         assert moment(entries[0].created_text) <= moment(entries[1].created_text)
         assert all(moment(e.updated_text) >= moment(e.created_text) - 0.001 for e in entries)
 
+    def test_the_time_of_creation_is_that_of_the_generation(self, store: Store) -> None:
+        first = store.write("a/q/1", b"", generation=0, timeout=TIMEOUT)
+        second = store.write("a/q/1", b"", generation=first.generation, timeout=TIMEOUT)
+
+        (listed,) = store.list("a/q/", timeout=TIMEOUT)
+
+        assert moment(second.created_text) > moment(first.created_text)
+        assert listed.created_text == second.created_text
+
     def test_what_is_deleted_is_gone(self, store: Store, other: Store) -> None:
         entry = store.write("a/x", b"1", generation=0, timeout=TIMEOUT)
 
@@ -151,7 +179,20 @@ class StoreContract:
     def test_deleting_what_is_gone_is_no_error(self, store: Store) -> None:
         store.delete("a/x", generation=7, timeout=TIMEOUT)
 
-    @pytest.mark.parametrize("call", ["read", "write", "list", "delete", "refused write"])
+    @pytest.mark.parametrize(
+        "call",
+        [
+            "read",
+            "read of what is known",
+            "read of nothing",
+            "write",
+            "list",
+            "list of nothing",
+            "delete",
+            "delete of nothing",
+            "refused write",
+        ],
+    )
     def test_every_answer_tells_the_servers_time(
         self, store: Store, other: Store, server_clock: ObservedServerClock, call: str
     ) -> None:
@@ -162,10 +203,18 @@ class StoreContract:
         match call:
             case "read":
                 store.read("a/x", known=None, limit=LIMIT, timeout=TIMEOUT)
+            case "read of what is known":
+                store.read("a/x", known=entry.generation, limit=LIMIT, timeout=TIMEOUT)
+            case "read of nothing":
+                store.read("a/y", known=None, limit=LIMIT, timeout=TIMEOUT)
             case "write":
                 store.write("a/y", b"1", generation=0, timeout=TIMEOUT)
             case "list":
                 store.list("a/", timeout=TIMEOUT)
+            case "list of nothing":
+                store.list("b/", timeout=TIMEOUT)
+            case "delete of nothing":
+                store.delete("a/y", generation=7, timeout=TIMEOUT)
             case "delete":
                 store.delete("a/x", generation=entry.generation, timeout=TIMEOUT)
             case _:

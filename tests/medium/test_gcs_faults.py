@@ -5,20 +5,25 @@ Each is one request: nothing is tried again below the lock, and nothing is concl
 
 import contextlib
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
+import google.auth
 import pytest
+from google.auth.credentials import Credentials
 
 from gcs_ci_lock.clock import ObservedServerClock, SystemClock
 from gcs_ci_lock.errors import Ambiguous, BucketMissing, Changed, Denied, StoreError
 from gcs_ci_lock.ports import Found, Missing, Unchanged
+from gcs_ci_lock.stores.endpoint import Endpoint
 from gcs_ci_lock.stores.gcs import GcsStore, connect
 from tests.support.scripted_server import Answer, ScriptedServer, http_date
 
 pytestmark = pytest.mark.fault
 
-TIMEOUT = 0.5
+TIMEOUT = 2.0
 MIB = 1024 * 1024
 MOMENT = 1_795_442_531.0
 OBJECT = Answer(
@@ -134,10 +139,11 @@ def test_an_answer_has_its_meaning_and_is_asked_for_once(
         assert refused.value.busy is busy
 
 
+@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_denial_says_what_is_needed(status: int) -> None:
+def test_a_denial_says_what_is_needed(call: Call, status: int) -> None:
     with ScriptedServer(refusal(status, "no access")) as server, pytest.raises(Denied) as refused:
-        read(store_on(server))
+        call(store_on(server))
 
     message = str(refused.value)
     assert "gs://acme-locks" in message
@@ -145,16 +151,83 @@ def test_a_denial_says_what_is_needed(status: int) -> None:
     assert refused.value.exit_code == 77
 
 
-def test_what_a_server_says_cannot_speak_to_a_runner() -> None:
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("status", [307, 400, 401, 403, 412, 429, 503])
+@pytest.mark.parametrize("place", ["message", "reason", "body", "location"])
+def test_what_a_server_says_cannot_speak_to_a_runner(call: Call, status: int, place: str) -> None:
     evil = "x\r\n::error::y ##[error]z \x1b[31m" + "w" * 10_000
-    with ScriptedServer(refusal(400, evil)) as server, pytest.raises(StoreError) as refused:
-        write(store_on(server))
+    answers = {
+        "message": refusal(status, evil),
+        "reason": refusal(status, "x", evil),
+        "body": Answer(status=status, body=evil.encode()),
+        "location": Answer(status=status, headers={"Location": "http://x/::error::y##[error]z"}),
+    }
+    with ScriptedServer(answers[place]) as server, pytest.raises(StoreError) as refused:
+        call(store_on(server))
 
     message = str(refused.value)
     assert message.isprintable()
     assert "::" not in message
     assert "##[" not in message
-    assert len(message) < 400
+    assert len(message) < 600
+
+
+def test_a_generation_that_is_none_cannot_speak_to_a_runner_either() -> None:
+    evil = replace(WRITTEN, body=b'{"name": "x", "generation": "::error::y ##[error]z"}')
+    with ScriptedServer(evil) as server, pytest.raises(Ambiguous) as refused:
+        write(store_on(server))
+
+    message = str(refused.value)
+    assert "invalid literal" in message
+    assert "::" not in message
+    assert "##[" not in message
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(call: Call, status: int) -> None:
+    elsewhere = Answer(status=status, headers={"Location": "/elsewhere"})
+    with ScriptedServer(elsewhere, WRITTEN) as server:
+        with pytest.raises(StoreError, match="redirects elsewhere") as refused:
+            call(store_on(server))
+
+        assert type(refused.value) is StoreError
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("status", [400, 404, 412])
+def test_half_a_refusal_is_no_refusal(call: Call, status: int) -> None:
+    half = replace(refusal(status, "x" * 500), manner="half")
+    with ScriptedServer(half) as server:
+        with pytest.raises(Ambiguous):
+            call(store_on(server))
+
+        assert len(server.asked) == 1
+
+
+def test_a_body_that_is_not_what_was_stored_is_no_answer() -> None:
+    headers = {"x-goog-generation": "8", "x-goog-hash": "crc32c=AAAAAA=="}
+    with ScriptedServer(replace(OBJECT, headers=headers)) as server:
+        with pytest.raises(Ambiguous, match="Checksum mismatch"):
+            read(store_on(server))
+
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE"],
+)
+def test_nothing_in_the_environment_diverts_from_the_endpoint(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer(OBJECT) as server, ScriptedServer(OBJECT) as elsewhere:
+        monkeypatch.setenv(name, elsewhere.endpoint)
+
+        read(store_on(server))
+
+        assert (len(server.asked), len(elsewhere.asked)) == (1, 0)
 
 
 def test_an_object_is_found_with_its_generation() -> None:
@@ -164,7 +237,7 @@ def test_an_object_is_found_with_its_generation() -> None:
         (asked,) = server.asked
     assert found == Found(body=b'{"schema": 1}', generation=8)
     assert asked.query["ifGenerationNotMatch"] == ["7"]
-    assert "Authorization" not in asked.headers
+    assert "authorization" not in asked.headers
 
 
 @pytest.mark.parametrize("answer", [Answer(status=304, body=b""), OBJECT], ids=["304", "200"])
@@ -188,6 +261,7 @@ def test_five_megabytes_are_not_read_to_their_end() -> None:
     big = replace(OBJECT, body=b"x" * (5 * MIB))
     with ScriptedServer(big) as server:
         found = read(store_on(server))
+        assert len(server.asked) == 1
 
     assert found == Found(body=None, generation=0)
 
@@ -195,8 +269,11 @@ def test_five_megabytes_are_not_read_to_their_end() -> None:
 @pytest.mark.parametrize("body", [b"", b"OK", b"[]", b'{"name": "x"}', b'{"generation": "soon"}'])
 def test_a_write_whose_answer_says_nothing_may_have_been_carried_out(body: bytes) -> None:
     answer = replace(WRITTEN, body=body)
-    with ScriptedServer(answer) as server, pytest.raises(Ambiguous):
-        write(store_on(server))
+    with ScriptedServer(answer) as server:
+        with pytest.raises(Ambiguous):
+            write(store_on(server))
+
+        assert len(server.asked) == 1
 
 
 def test_an_object_without_a_generation_comes_from_no_storage_server() -> None:
@@ -252,7 +329,7 @@ def test_a_write_is_one_multipart_upload_with_its_precondition() -> None:
     assert b'"cacheControl": "no-store"' in asked.body
     assert b'"slots": "1"' in asked.body
     assert b'{"schema": 1}' in asked.body
-    assert "Authorization" not in asked.headers
+    assert "authorization" not in asked.headers
 
 
 def test_a_deletion_names_its_generation() -> None:
@@ -275,3 +352,111 @@ def test_nobody_answers_where_nobody_listens() -> None:
 
     with pytest.raises(Ambiguous, match="no answer from the storage server"):
         read(store)
+
+
+def test_a_listing_that_never_ends_is_ended() -> None:
+    endless = Answer(body=b'{"items": [], "nextPageToken": "x"}')
+    with ScriptedServer(endless) as server, pytest.raises(StoreError, match="at most 100 pages"):
+        listing(store_on(server))
+
+
+@pytest.mark.parametrize("call", [write, listing, delete])
+def test_unchanged_is_no_answer_to_anything_but_a_read(call: Call) -> None:
+    with ScriptedServer(Answer(status=304, body=b"")) as server, pytest.raises(StoreError):
+        call(store_on(server))
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("call", [write, listing])
+def test_an_answer_that_is_too_deep_is_an_error_of_the_store(call: Call, status: int) -> None:
+    deep = replace(WRITTEN, status=status, body=b"[" * 100_000)
+    with ScriptedServer(deep) as server, pytest.raises(StoreError):
+        call(store_on(server))
+
+
+def test_a_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    clock, boot = ObservedServerClock(), SystemClock()
+    with ScriptedServer(replace(OBJECT, date="Mon Nov 23 14:02:11 2026")) as server:
+        read(store_on(server, clock))
+
+    assert abs(clock.at(boot.boot()).earliest - MOMENT) < 10
+
+
+class FakeCredentials(Credentials):
+    """Credentials that are good until a server refuses them."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.token = "first"  # noqa: S105 - made up
+        self.refreshed = 0
+
+    def refresh(self, _request: object) -> None:
+        self.refreshed += 1
+        self.token = "second"  # noqa: S105 - made up
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> FakeCredentials:
+    """Let plain http on this machine have credentials: https would need a certificate."""
+    found = FakeCredentials()
+    monkeypatch.setattr(google.auth, "default", lambda **_: (found, None))
+    chosen = Endpoint.choose
+
+    def with_credentials(given: str | None, environ: Mapping[str, str]) -> Endpoint:
+        # As a server elsewhere: its settings come from the environment.
+        return replace(chosen(given, environ), anonymous=False, loopback=False)
+
+    monkeypatch.setattr(Endpoint, "choose", with_credentials)
+    return found
+
+
+def test_a_password_of_netrc_does_not_replace_the_token(
+    credentials: FakeCredentials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login u password p")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ScriptedServer(OBJECT) as server:
+        read(store_on(server))
+
+        (asked,) = server.asked
+    assert asked.headers["authorization"] == "Bearer first"
+    assert credentials.refreshed == 0
+
+
+def test_a_token_that_is_refused_is_renewed_once(credentials: FakeCredentials) -> None:
+    with ScriptedServer(refusal(401, "expired"), OBJECT) as server:
+        assert read(store_on(server)) == Unchanged()
+
+        tokens = [asked.headers["authorization"] for asked in server.asked]
+    assert tokens == ["Bearer first", "Bearer second"]
+    assert credentials.refreshed == 1
+
+
+def test_credentials_that_stay_refused_are_a_denial(credentials: FakeCredentials) -> None:
+    with ScriptedServer(refusal(401, "revoked")) as server:
+        with pytest.raises(Denied):
+            read(store_on(server))
+
+        assert len(server.asked) == 2
+    assert credentials.refreshed == 1
+
+
+def test_an_address_in_the_environment_gets_no_token(
+    credentials: FakeCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer(OBJECT) as trap:
+        monkeypatch.setenv("API_ENDPOINT_OVERRIDE", trap.endpoint)
+        store = connect(
+            "acme-locks",
+            endpoint=None,
+            environ={},
+            clock=SystemClock(),
+            server_clock=ObservedServerClock(),
+        )
+
+        assert store._client.api_endpoint == "https://storage.googleapis.com"  # noqa: SLF001
+        assert trap.asked == []
+    assert credentials.refreshed == 0

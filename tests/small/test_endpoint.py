@@ -27,6 +27,10 @@ def test_plain_http_on_this_machine_goes_without_credentials(given: str) -> None
     assert (found.url, found.anonymous, found.loopback) == (given.rstrip("/"), True, True)
 
 
+def test_the_highest_port_there_is_can_be_given() -> None:
+    assert Endpoint.choose("http://127.0.0.1:65535", {}).url == "http://127.0.0.1:65535"
+
+
 @pytest.mark.parametrize(
     ("given", "loopback"), [("https://storage.example.com", False), ("https://localhost:1", True)]
 )
@@ -62,7 +66,7 @@ def test_plain_http_never_leaves_this_machine(given: str) -> None:
         "https://h?x=1",
         "https://h#x",
         "http://[::1",
-        "http://127.0.0.1:99999",
+        "http://127.0.0.1:65536",
         "http://127.0.0.1:x",
         "127.0.0.1:4443",
         "\n",
@@ -80,3 +84,9 @@ def test_an_emulator_that_is_only_in_the_environment_is_refused() -> None:
 
 def test_an_emulator_in_the_environment_does_not_matter_where_an_endpoint_is_given() -> None:
     assert Endpoint.choose("https://storage.example.com", EMULATOR).anonymous is False
+
+
+@pytest.mark.parametrize("given", ["https://:secret@h", "https://@h", "http://:p@127.0.0.1"])
+def test_an_address_with_a_user_is_refused_even_without_a_name(given: str) -> None:
+    with pytest.raises(UsageError, match="is not valid"):
+        Endpoint.choose(given, {})

@@ -92,6 +92,8 @@ class ScriptedServer:
                 if answer.date:
                     self.send_header("Date", answer.date)
                 self.send_header("Content-Length", str(len(answer.body)))
+                # Said as well as done: a client would send its next request into the closing one.
+                self.send_header("Connection", "close")
                 self.end_headers()
                 half = len(answer.body) // 2
                 try:
@@ -106,7 +108,7 @@ class ScriptedServer:
                     self.command,
                     parts.path,
                     parse_qs(parts.query),
-                    dict(self.headers.items()),
+                    {name.lower(): value for name, value in self.headers.items()},
                     self.rfile.read(length),
                 )
 
