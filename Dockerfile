@@ -21,6 +21,7 @@ COPY gcs_ci_lock gcs_ci_lock
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels . \
     && /opt/gcs-ci-lock/bin/pip install --no-cache-dir --no-compile --no-deps /wheels/*.whl \
     && /opt/gcs-ci-lock/bin/pip uninstall -y pip \
+    && sed -i '1s/$/ -I/' /opt/gcs-ci-lock/bin/gcs-ci-lock \
     && rm -rf /opt/gcs-ci-lock/bin/pip* /opt/gcs-ci-lock/bin/[Aa]ctivate* \
     && python3 -m compileall -q -j 0 /opt/gcs-ci-lock/lib
 

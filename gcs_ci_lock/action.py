@@ -14,15 +14,16 @@ from typing import Final
 from gcs_ci_lock.ci.github import GitHubStep, owner
 from gcs_ci_lock.clock import SignalStop, SystemChance
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.loss import taken_away
 from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
-from gcs_ci_lock.handed import adopt, end
+from gcs_ci_lock.handed import end
 from gcs_ci_lock.lock import Released
+from gcs_ci_lock.output import write_line
 from gcs_ci_lock.report.lines import acquired_line, lost_lines, released_line, timeout_lines
 from gcs_ci_lock.report.people import iso_time, link
 from gcs_ci_lock.report.progress import Progress
@@ -59,8 +60,7 @@ def run_stage(name: str) -> int:
 
 
 def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    write_line(sys.stdout, line)
 
 
 def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
@@ -70,12 +70,14 @@ def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
         LockError: it could not be acquired; nothing is held then.
     """
     stop = SignalStop()
+    keeping = _Keeping(step, environ)
+    # What an earlier job left there is not ours, however this step ends.
+    keeping.forget()
     on_timeout = _choice(step, "on-timeout", ("fail", "skip"))
     _choice(step, "keep-alive", ("auto", "none"))
     request = _request(step, environ)
     endpoint = step.input("endpoint")
     connection = connect(request.paths.location.bucket, endpoint=endpoint or None, environ=environ)
-    keeping = _Keeping(step, environ)
 
     def hand_over(lease: str, token: int = 0) -> None:
         keeping.write(_handover(request, lease, token, endpoint))
@@ -96,10 +98,13 @@ def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
             _tell_acquired(step, request, outcome)
             return 0
         case TimedOut():
-            keeping.clear()
+            if not waiter.leaves_something:
+                keeping.clear()
             return _tell_timeout(step, request, outcome, skip=on_timeout == "skip")
         case Stopped():
-            keeping.clear()
+            # Else post has the last word: the lease would last for hours.
+            if not waiter.leaves_something:
+                keeping.clear()
             step.say(f'Stopped waiting for lock "{request.paths.name}"')
             return stop.exit_code
 
@@ -126,8 +131,7 @@ def post_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
     if isinstance(result, Released):
         step.say(released_line(handover.name, handover.token))
     elif handover.token:
-        lost = adopt(lock, handover)
-        reason = lost.reason if isinstance(lost, Lost) else "it is held again"
+        reason = taken_away(handover.token, result).reason
         step.warning("\n".join(lost_lines(handover.name, reason)))
     else:
         step.say(f'Nothing to release: lock "{handover.name}" was not acquired')
@@ -144,7 +148,8 @@ class _Keeping:
         self._step = step
         event = environ.get("GITHUB_EVENT_PATH")
         # The same in both stages of one step, and another one in every other step of the job.
-        action = "".join(c if c.isalnum() else "_" for c in environ.get("GITHUB_ACTION", ""))
+        both = f"{environ.get('GITHUB_JOB', '')}-{environ.get('GITHUB_ACTION', '')}"
+        action = "".join(c if c.isalnum() else "_" for c in both)
         folder = Path(event).parent if event else None
         self._path = folder / f"gcs-ci-lock-{action[:80]}.json" if folder else None
 
@@ -157,6 +162,9 @@ class _Keeping:
 
     def clear(self) -> None:
         self._step.save_state(STATE, "")
+        self.forget()
+
+    def forget(self) -> None:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)

@@ -7,12 +7,13 @@ from types import TracebackType
 from typing import Self
 
 from gcs_ci_lock.ci.detect import detect_owner
-from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Acquired, Stopped
+from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.timing import parse_duration
-from gcs_ci_lock.errors import LeaseLost, NotAcquired
+from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, StorageUnreachable
 from gcs_ci_lock.handed import release
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock as OneLock
@@ -21,6 +22,9 @@ from gcs_ci_lock.report.lines import lost_lines, timeout_lines
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
+
+# So much longer than its time limit a renewal may take.
+HANGS = 2.0
 
 
 class Lock:
@@ -145,14 +149,21 @@ class Lease:
         """Stop renewing and give the lock back; nobody else's, and once only.
 
         Raises:
-            LockError: the server does not answer; the lease ends by itself.
+            LeaseLost: it was not ours any more; another may have worked beside us.
+            LockError: the server does not answer; call again, or let the lease end by itself.
         """
         if self._released:
             return
-        self._released = True
         self._stop.set()
-        self._thread.join()
-        release(self._lock, self.id, chance=self._chance)
+        self._thread.join(self._lock.timing.write_timeout + HANGS)
+        if self._thread.is_alive():
+            message = f'lock "{self.name}" was not released: a renewal hangs'
+            raise StorageUnreachable(message)
+        result = release(self._lock, self.id, chance=self._chance)
+        self._released = True
+        if isinstance(result, NotHeld):
+            reason = taken_away(self.token, result).reason
+            raise LeaseLost("\n".join(lost_lines(self.name, reason)))
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -164,8 +175,12 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Release it."""
-        self.release()
+        """Release it; an error of the block itself goes first."""
+        try:
+            self.release()
+        except LockError:
+            if kind is None:
+                raise
 
 
 def _ignore(_: object) -> None:

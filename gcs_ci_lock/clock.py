@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -80,15 +80,22 @@ class SignalStop:
     A process with the number 1, as in a container, gets only the signals that it handles.
     """
 
-    def __init__(self, signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> None:
-        """Install the handlers; only in the main thread, and once in a process."""
+    def __init__(self, at_once: Callable[[], object] = int) -> None:
+        """Install the handlers; only in the main thread, and once in a process.
+
+        Args:
+            at_once: done at the second signal, before the process ends.
+        """
+        self._at_once = at_once
         self.number: int | None = None
         # A pipe and not threading.Event: a signal handler that sets an Event can meet the lock
         # that the interrupted thread holds inside wait().
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
-        for one in signals:
-            signal.signal(one, self._handle)
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Whoever was started by nohup outlives its terminal.
+            if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN:
+                signal.signal(one, self._handle)
 
     def is_set(self) -> bool:
         """Tell whether a signal has come."""
@@ -102,6 +109,7 @@ class SignalStop:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.number is not None:
+            self._at_once()
             os._exit(128 + number)
         self.number = number
         os.write(self._writing, b"!")

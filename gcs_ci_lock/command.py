@@ -1,5 +1,6 @@
 """Runs a command under a lease: signals go to it, and a loss ends it."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -89,6 +90,7 @@ class Command:
             while True:
                 if (exit_code := self._wait(_LOOK_EVERY)) is not None:
                     return Finished(exit_code=exit_code)
+                self._terminal.keep_going()
                 if (loss := lost()) is not None:
                     self._end(clock, min(GRACE, kill_within))
                     return loss
@@ -96,8 +98,6 @@ class Command:
     def _end(self, clock: Clock, grace: float) -> None:
         until = clock.boot() + grace
         self._signal(signal.SIGTERM)
-        # A stopped process takes SIGTERM only when it goes on.
-        self._signal(signal.SIGCONT)
         while clock.boot() < until:
             if self._wait(min(_LOOK_EVERY, max(until - clock.boot(), 0.0))) is not None:
                 break
@@ -113,10 +113,16 @@ class Command:
         return 128 - code if code < 0 else code
 
     def _signal(self, number: int) -> None:
-        try:
-            os.killpg(self._child.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
+        _send(self._child.pid, number)
+
+
+def _send(group: int, number: int) -> None:
+    """Signal a process group, if there still is one."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+        if number in _FORWARDED:
+            # One that is stopped takes it only when it goes on.
+            os.killpg(group, signal.SIGCONT)
 
 
 class _Forwarding:
@@ -128,7 +134,9 @@ class _Forwarding:
 
     def __enter__(self) -> None:
         for number in _FORWARDED:
-            self._before[number] = signal.signal(number, self._forward)
+            # Whoever was started by nohup outlives its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._forward)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
@@ -150,8 +158,21 @@ class _Terminal:
             if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():
                 self._ours = os.getpgrp()
                 os.tcsetpgrp(0, self._group)
+                # It may have asked for the terminal before it had it, and been stopped for that.
+                _send(self._group, signal.SIGCONT)
         except OSError:
             self._ours = None
+
+    def keep_going(self) -> None:
+        """Let a command that was stopped from the terminal go on.
+
+        Nobody could start it again: no shell knows of it, and its lease would go on being renewed.
+        """
+        if self._ours is None or not hasattr(os, "waitid"):
+            return
+        with contextlib.suppress(ChildProcessError):
+            if os.waitid(os.P_PID, self._group, os.WSTOPPED | os.WNOHANG) is not None:
+                _send(self._group, signal.SIGCONT)
 
     def __exit__(self, *_: object) -> None:
         if self._ours is None:

@@ -18,6 +18,7 @@ from gcs_ci_lock.clock import SystemClock, utc_today
 from gcs_ci_lock.emulator import EmbeddedServer
 from gcs_ci_lock.errors import NotAcquired, UsageError
 from gcs_ci_lock.report.timeline import Turn, Verdict, judge, picture
+from gcs_ci_lock.witness import NO_SUCH_PROGRAM
 
 LOCK = "dry-run"
 BUCKET = "dry-run"
@@ -148,9 +149,11 @@ def _turn(
         outcome = "waiting" if enter is None else "running"
     elif code in _OUTCOMES:
         outcome = _OUTCOMES[code]
+    elif enter is None or code == NO_SUCH_PROGRAM:
+        outcome = "failed"
     else:
         # The command's own failure is not the lock's.
-        outcome = "failed" if enter is None else "acquired"
+        outcome = "acquired"
     return Turn(
         job=job.name,
         outcome=outcome,

@@ -24,17 +24,9 @@ def adopt(lock: Lock, handover: Handover) -> Tenure | Lost:
     record = lock.look().record
     if record is not None and (holder := record.holder(handover.lease)) is not None:
         return lock.landed(holder)
-    tenure = Tenure(
-        lease=handover.lease,
-        token=handover.token,
-        timing=lock.timing,
-        beat=0,
-        sent_at=0.0,
-        expires_at=0.0,
-    )
     ended = record.ended(handover.lease) if record else None
     holders = record.holders if record else ()
-    return taken_away(tenure, NotHeld(ended=ended, holders=holders))
+    return taken_away(handover.token, NotHeld(ended=ended, holders=holders))
 
 
 def release(lock: Lock, lease: str, *, chance: Chance) -> Released | NotHeld:

@@ -76,7 +76,7 @@ class Keeper:
             wake_at = min(due, self._tenure.deadline, self._ends_at)
             if stop.wait(max(wake_at - self._lock.clock.boot(), 0.0)):
                 return self.lost() or Kept()
-            if self._lock.clock.boot() < due:
+            if self._lock.clock.boot() < due or self.lost() is not None:
                 continue
             try:
                 self._beat()

@@ -1,33 +1,37 @@
-"""The lease file of `acquire`, `check` and `release`, and the keeper's mark beside it.
+"""The lease file of `acquire`, `check` and `release`, and the mark of who works for it.
 
-LEASE_FILE holds the handover, mode 0600. LEASE_FILE.keeper is locked (flock) by the background
-keeper for as long as it lives, and says how it ended.
+LEASE_FILE holds the handover, mode 0600. LEASE_FILE.keeper is locked (flock) by `acquire` and then
+by the background keeper, for as long as they live, and says who that is or how it ended.
 """
 
 import contextlib
 import fcntl
 import os
-import signal
+import stat
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.ports import Clock
+from gcs_ci_lock.ports import Clock, Stop
 
 _MAX_BYTES = 65_536
 _LOOK_EVERY = 0.05
+_LOOK_AT_FILE_EVERY = 0.5
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperMark:
-    """What the keeper left beside the lease file.
+    """Who works for a lease file.
 
     Attributes:
-        alive: whether it still runs.
+        alive: whether somebody does: a keeper, or an `acquire` that still waits.
         pid: its process, 0 if not known.
-        ended: why it ended, "" if it did not say.
+        ended: why the last one ended, "" if it did not say.
     """
 
     alive: bool
@@ -39,9 +43,18 @@ class LeaseFile:
     """A lease on disk."""
 
     def __init__(self, path: Path) -> None:
-        """Take the path; nothing is read or written."""
-        self.path = path.absolute()
+        """Take the path; nothing is read or written.
+
+        Raises:
+            UsageError: it is relative to a folder that is gone.
+        """
+        try:
+            self.path = path.absolute()
+        except OSError as error:
+            message = f"lease file {path}: the working directory is not there ({error.strerror})"
+            raise UsageError(message) from None
         self.mark_path = self.path.with_name(self.path.name + ".keeper")
+        self._lease = ""
 
     def write(self, handover: Handover) -> None:
         """Replace the file at once and whole, mode 0600.
@@ -49,32 +62,55 @@ class LeaseFile:
         Raises:
             UsageError: it cannot be written there.
         """
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        draft = ""
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            # A name that nobody can have prepared.
+            descriptor, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
             with os.fdopen(descriptor, "w") as file:
                 file.write(handover.encoded() + "\n")
-            draft.replace(self.path)
+            Path(draft).replace(self.path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
+            if draft:
+                with contextlib.suppress(OSError):
+                    Path(draft).unlink()
             message = f"lease file {self.path} cannot be written: {error.strerror}"
             raise UsageError(message) from None
+        self._lease = handover.lease
+
+    def holds(self, lease: str) -> bool:
+        """Tell whether the file is there and names this lease."""
+        try:
+            handover = self.read()
+        except UsageError:
+            return False
+        return handover is not None and handover.lease == lease
+
+    def is_wanted(self) -> bool:
+        """Tell whether the file is still the one that this process has written, if it has."""
+        return not self._lease or self.holds(self._lease)
 
     def read(self) -> Handover | None:
         """Return the lease, or None if there is no such file.
 
         Raises:
-            UsageError: it is there, and is no lease file.
+            UsageError: it is there, and is not what `write` left.
         """
         try:
-            with self.path.open("rb") as file:
-                text = file.read(_MAX_BYTES + 1).decode(errors="replace")
+            descriptor = _open_regular(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return None
         except OSError as error:
             message = f"lease file {self.path} cannot be read: {error.strerror}"
             raise UsageError(message) from None
+        with os.fdopen(descriptor, "rb") as file:
+            # One that came with a checkout could send our credentials to somebody's endpoint.
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+                message = (
+                    f"lease file {self.path} is open to others: expected mode 0600, as acquire "
+                    "writes it; somebody else may have put it there"
+                )
+                raise UsageError(message)
+            text = file.read(_MAX_BYTES + 1).decode(errors="replace")
         return Handover.decode(text, source=f"lease file {self.path}")
 
     def remove(self) -> None:
@@ -83,71 +119,137 @@ class LeaseFile:
             with contextlib.suppress(OSError):
                 path.unlink()
 
-    def clear_mark(self) -> None:
-        """Forget what an earlier keeper said."""
+    def forget(self) -> None:
+        """Delete the mark, and the file if this process has written it."""
+        if self._lease:
+            self.remove()
         with contextlib.suppress(OSError):
             self.mark_path.unlink()
 
     def keeper(self) -> KeeperMark:
-        """Tell whether a keeper runs, and what it said."""
+        """Tell who works for this file, and what it said."""
         try:
-            with self.mark_path.open("rb") as file:
-                alive = _locked_by_another(file.fileno())
-                said = file.read(_MAX_BYTES).decode(errors="replace")
+            descriptor = _open_regular(self.mark_path, os.O_RDONLY)
         except OSError:
             return KeeperMark(alive=False, pid=0, ended="")
+        with os.fdopen(descriptor, "rb") as file:
+            alive = _locked_by_another(descriptor)
+            said = file.read(_MAX_BYTES).decode(errors="replace")
         pid, _, ended = said.partition(" ")
         number = int(pid) if pid.isdecimal() and len(pid) < 10 else 0  # noqa: PLR2004 - no pid is longer
         return KeeperMark(alive=alive, pid=number, ended=printable(ended.strip()))
 
     def stop_keeper(self, clock: Clock, *, within: float) -> bool:
-        """End the keeper, which releases the lease; tell whether it is gone.
+        """Delete the file, at which whoever works for it ends; tell whether it is gone.
 
-        Only a process that holds the mark's lock is signalled: a process number alone may belong
-        to somebody else by now.
+        No signal: a process number says nothing where the folder is shared between containers.
 
         Args:
             clock: for waiting.
             within: seconds to wait for its end.
         """
         until = clock.boot() + within
-        signalled = False
-        while (mark := self.keeper()).alive:
-            if not signalled and mark.pid > 1:
-                os.kill(mark.pid, signal.SIGTERM)
-                signalled = True
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+        while (mark := self.keeper()).alive and mark.pid != os.getpid():
             if clock.boot() >= until:
                 return False
             clock.sleep(_LOOK_EVERY)
         return True
 
 
-class OwnMark:
-    """The mark of the keeper that runs in this process."""
+class WantedStop:
+    """A `Stop` that is also uttered by deleting or replacing the lease file."""
 
-    def __init__(self, lease_file: LeaseFile) -> None:
-        """Take the mark, and say nothing yet.
+    def __init__(self, stop: Stop, wanted: Callable[[], bool], clock: Clock) -> None:
+        """Take another wish to stop, and what tells whether the lease is still wanted."""
+        self._stop = stop
+        self._wanted = wanted
+        self._clock = clock
+
+    def is_set(self) -> bool:
+        """Tell whether either has been uttered."""
+        return self._stop.is_set() or not self._wanted()
+
+    def wait(self, seconds: float, /) -> bool:
+        """Wait until either is uttered or the time is over."""
+        until = self._clock.boot() + seconds
+        while not self.is_set() and (left := until - self._clock.boot()) > 0:
+            self._stop.wait(min(left, _LOOK_AT_FILE_EVERY))
+        return self.is_set()
+
+
+class OwnMark:
+    """The mark of this process; nobody else can work for the lease file meanwhile."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take the mark over from the process that started this one."""
+        self.descriptor = descriptor
+
+    @classmethod
+    def take(cls, lease_file: LeaseFile, clock: Clock) -> "OwnMark":
+        """Take the mark.
 
         Raises:
-            UsageError: another keeper has it.
+            UsageError: somebody else has it, or it cannot be made there.
         """
-        self._descriptor = os.open(lease_file.mark_path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"another keeper already works for lease file {lease_file.path}"
-            raise UsageError(message) from None
-        os.ftruncate(self._descriptor, 0)
+        for _ in range(_TRIES):
+            try:
+                descriptor = _open_regular(lease_file.mark_path, os.O_RDWR | os.O_CREAT)
+            except OSError as error:
+                message = f"lease file {lease_file.path} cannot be written: {error.strerror}"
+                raise UsageError(message) from None
+            if _lock(descriptor) and _is_at(descriptor, lease_file.mark_path):
+                return cls(descriptor)
+            os.close(descriptor)
+            # Whoever only looks holds it for a moment.
+            clock.sleep(_LOOK_EVERY)
+        message = (
+            f"lease file {lease_file.path} belongs to a lease that is kept alive, or waited for: "
+            "release it first, or give another --lease-file"
+        )
+        raise UsageError(message)
 
     def say(self, ended: str) -> None:
-        """Write our process number: we keep the lease; or why we end."""
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()} {ended}\n".encode(), 0)
+        """Write our process number: we work for it; or why we end."""
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, f"{os.getpid()} {ended}\n".encode(), 0)
+
+    def close(self) -> None:
+        """Leave the mark to the process that has inherited it."""
+        os.close(self.descriptor)
+
+
+def _open_regular(path: Path, flags: int) -> int:
+    # Opening a pipe would wait for somebody at its other end.
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    message = "it is not a regular file"
+    raise OSError(0, message)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Tell whether the file is still the one of that name, and not deleted meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def _locked_by_another(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: two that look do not take each other for a keeper.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -50,15 +50,18 @@ def depart(lock: Lock, place: Place, *, stray: bool, chance: Chance) -> bool:
         stray: whether a claim of ours may be in the record, or come to be.
         chance: for jitter.
     """
-    try:
-        if stray:
-            lease = place.claimant.lease
-            patiently(lock, chance, lambda: lock.disown(lease), patience=CLEAN_UP)
-        patiently(lock, chance, place.leave, patience=CLEAN_UP)
-    except LockError:
-        # A ticket dies by itself, and so does a claim that nobody renews.
-        return False
-    return True
+    lease = place.claimant.lease
+    steps: list[Callable[[], object]] = [place.leave]
+    if stray:
+        steps.insert(0, lambda: lock.disown(lease))
+    clean = True
+    for step in steps:
+        try:
+            patiently(lock, chance, step, patience=CLEAN_UP)
+        except LockError:
+            # A ticket dies by itself, and so does a claim that nobody renews.
+            clean = False
+    return clean
 
 
 def sweep(lock: Lock, dead: Iterable[Ticket], *, until: float) -> None:

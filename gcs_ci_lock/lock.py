@@ -12,7 +12,7 @@ from gcs_ci_lock.core.instant import Interval
 from gcs_ci_lock.core.loss import Lost, given_up, taken_away
 from gcs_ci_lock.core.names import LockPaths
 from gcs_ci_lock.core.protocol import NotHeld
-from gcs_ci_lock.core.queue import Claimant
+from gcs_ci_lock.core.queue import Claimant, fits
 from gcs_ci_lock.core.record import Holder, Record, Ticket
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.strict import MAX_RECORD_BYTES
@@ -118,8 +118,13 @@ class Lock:
         boot = self.clock.boot()
         now = self.server_clock.at(boot)
         record = stored.record or protocol.empty_record(self.paths.name, now.latest)
+        ready = protocol.settled(record, now.earliest)
+        if ready.holder(claimant.lease) is None and not fits(ready.holders, claimant):
+            # Answers that contradict each other have moved "earliest" back since the decision.
+            message = f"{self.paths.name} has no room any more"
+            raise Changed(message)
         written = protocol.grant(
-            protocol.settled(record, now.earliest),
+            ready,
             claimant,
             now=now,
             beat=self._next_beat(0),
@@ -164,7 +169,7 @@ class Lock:
             beat = self._next_beat(tenure.beat)
             result = protocol.renew(record, tenure.lease, now=now, beat=beat)
             if isinstance(result, NotHeld):
-                return taken_away(tenure, result)
+                return taken_away(tenure.token, result)
             self._sent[beat] = boot
             try:
                 self._write(result.record, self._stored.generation)
@@ -242,6 +247,8 @@ class Lock:
         return max([acknowledged, *self._sent]) + 1
 
     def _tenure(self, holder: Holder, sent_at: float) -> Tenure:
+        # Of earlier attempts nothing can be heard any more.
+        self._sent = {beat: at for beat, at in self._sent.items() if beat >= holder.beat}
         return Tenure(
             lease=holder.lease,
             token=holder.token,

@@ -104,6 +104,8 @@ class Place:
                 self._certain = False
                 continue
             self._generation = 0
+        if not self.may_exist:
+            return
         message = f"ticket {self.claimant.lease} changes while it is deleted"
         raise StoreError(message)
 

@@ -112,13 +112,14 @@ class Waiter:
             try:
                 step = self._step()
                 failures = 0
+                # A whole step: a server that only answers reads is as good as silent.
+                self._answered_at = self._lock.clock.boot()
             except Ambiguous as trouble:
-                pause = min(
-                    backoff(failures, self._chance.fraction()), self._patience_left(trouble)
-                )
+                left = self._patience_left(trouble, failures)
+                pause = min(backoff(failures, self._chance.fraction()), left)
                 step = _NotYet(pause=pause, decided=False)
                 failures += 1
-            except LockError:
+            except (Exception, KeyboardInterrupt):
                 self._leave()
                 raise
             if isinstance(step, Acquired):
@@ -134,7 +135,6 @@ class Waiter:
     def _step(self) -> Acquired | _NotYet:
         looked_at = self._lock.clock.boot()
         stored = self._lock.look()
-        self._answered_at = self._lock.clock.boot()
         earliest = self._lock.now().earliest
         record = settled(stored.record or empty_record(self._lock.paths.name, earliest), earliest)
         decision = self._consider(record, earliest)
@@ -182,7 +182,7 @@ class Waiter:
         return decision
 
     def _claim(self, stored: Stored, record: Record) -> Acquired | _NotYet:
-        self._stray = stored.generation
+        certain, self._stray = self._stray, stored.generation
         before = stored.record.holders if stored.record else ()
         self._expired = tuple(h for h in before if record.holder(h.lease) is None)
         try:
@@ -191,6 +191,12 @@ class Waiter:
             # From the first step again, listing included; our own write may have been the change.
             self._lineup.forget()
             return _AT_ONCE
+        except Ambiguous:
+            raise
+        except LockError:
+            # A refusal is an answer: this claim will never land.
+            self._stray = certain
+            raise
         return self._judge(tenure, record)
 
     def _found_inside(self, holder: Holder, record: Record) -> Acquired | _NotYet:
@@ -232,15 +238,24 @@ class Waiter:
             return
 
     def _wait(self, record: Record, turn: Turn, earliest: float, *, at_most: float) -> _NotYet:
-        if self._request.wait > 0:
-            self._place.keep()
-        self._situation = self._look_of(record, turn, earliest)
+        trouble = self._keep_place()
+        self._situation = replace(self._look_of(record, turn, earliest), trouble=trouble)
         self._observer.waiting(self._situation)
         spread = 1 + POLL_SPREAD * (2 * self._chance.fraction() - 1)
         poll = min(HEAD_POLL + len(turn.ahead), SLOWEST_POLL) * spread
         expiries = [h.expires_at - earliest + SHORTEST_POLL for h in record.holders]
         pause = max(min([poll, at_most, *expiries]), SHORTEST_POLL)
         return _NotYet(pause=pause, decided=True)
+
+    def _keep_place(self) -> str:
+        """Write or refresh the ticket; return why it could not be, or ""."""
+        try:
+            if self._request.wait > 0:
+                self._place.keep()
+        except Ambiguous as trouble:
+            # It costs the place, no more.
+            return str(trouble)
+        return ""
 
     def _look_of(self, record: Record, turn: Turn, earliest: float) -> Situation:
         counted = living(self._lineup.tickets or (), record, earliest)
@@ -275,8 +290,12 @@ class Waiter:
             return acquired
         return acquired
 
-    def _patience_left(self, trouble: Ambiguous) -> float:
+    def _patience_left(self, trouble: Ambiguous, failures: int) -> float:
         """Return the seconds for which the server may stay silent before we give up.
+
+        Args:
+            trouble: what happened just now.
+            failures: steps before it that had no answer either.
 
         Raises:
             StorageUnreachable: it has been silent for too long.
@@ -287,13 +306,14 @@ class Waiter:
         else:
             silent = self._lock.clock.boot() - self._answered_at
             left = max(LEAST_PATIENCE - silent, self._request.wait - self._waited())
-        if left <= 0:
+        # One answer alone that did not come may be that of a claim: look once more.
+        if left <= 0 and failures:
             self._leave()
             raise StorageUnreachable(str(trouble)) from trouble
         if self._situation is not None:
             self._situation = replace(self._situation, waited=self._waited(), trouble=str(trouble))
             self._observer.waiting(self._situation)
-        return left
+        return max(left, 0.0)
 
     def _leave(self) -> None:
         stray = self._stray is not None

@@ -14,7 +14,7 @@ from gcs_ci_lock.clock import SystemClock
 from gcs_ci_lock.core.text import printable
 
 # As a shell has it.
-_NO_SUCH_PROGRAM = 127
+NO_SUCH_PROGRAM = 127
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         code = subprocess.call(command)  # noqa: S603
     except OSError as error:
         sys.stderr.write(f'cannot run "{printable(command[0])}": {error.strerror}\n')
-        return _NO_SUCH_PROGRAM
+        code = NO_SUCH_PROGRAM
     _note(path, job, "leave")
     return code
 

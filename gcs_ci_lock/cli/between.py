@@ -2,20 +2,23 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
-from gcs_ci_lock.cli.common import acquire, open_lock, say
+from gcs_ci_lock.cli.common import Held, acquire, open_lock, request_of, say
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.detached import start_keeper
-from gcs_ci_lock.errors import LeaseLost, LockError, UsageError
-from gcs_ci_lock.handed import adopt, end
+from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, UsageError
+from gcs_ci_lock.handed import PATIENCE, adopt, end, release
 from gcs_ci_lock.keeper import Keeper
-from gcs_ci_lock.leasefile import LeaseFile, OwnMark
+from gcs_ci_lock.leasefile import LeaseFile, OwnMark, WantedStop
+from gcs_ci_lock.leaving import patiently
 from gcs_ci_lock.lock import Released
+from gcs_ci_lock.output import write_line
 from gcs_ci_lock.report.lines import lost_lines, released_line
 
 KEPT_BEHIND = "a background process"
@@ -27,48 +30,86 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
 
     Raises:
         NotAcquired: it was not to be had in time.
-        LockError: whatever else went wrong; nothing is held then.
+        LockError: whatever else went wrong; nothing is held then, and a file that was there
+            before is left as it is.
     """
+    # A wrong option is told before anything is touched.
+    request_of(asking)
     lease_file = LeaseFile(path)
-    if lease_file.keeper().alive:
-        message = (
-            f"lease file {lease_file.path} belongs to a lease that is kept alive: "
-            "release it first, or give another --lease-file"
-        )
-        raise UsageError(message)
-    lease_file.clear_mark()
-    stop = SignalStop()
+    mark = OwnMark.take(lease_file, SystemClock())
+    mark.say("")
+    # A keeper that was started already ends when its file is gone.
+    stop = SignalStop(at_once=lease_file.forget)
+    wanted = WantedStop(stop, lease_file.is_wanted, SystemClock())
     try:
-        held = acquire(asking, stop, kept_by=KEPT_BEHIND, announce=lease_file.write)
+        _end_leftover(lease_file, verbose=asking.verbose)
+        held = acquire(asking, wanted, kept_by=KEPT_BEHIND, announce=lease_file.write)
+        if isinstance(held, Held):
+            _hand_on(held, lease_file, mark, stop, as_json=as_json)
     except LockError:
-        lease_file.remove()
+        lease_file.forget()
         raise
-    if isinstance(held, Stopped):
-        lease_file.remove()
+    if stop.is_set() or isinstance(held, Stopped):
+        lease_file.forget()
         return stop.exit_code
-    tenure = held.acquired.tenure
+    return 0
+
+
+def _end_leftover(lease_file: LeaseFile, *, verbose: bool) -> None:
+    """Release the lease of an earlier acquire whose keeper is gone.
+
+    Raises:
+        UsageError: the file is there, and is no lease file: it is left as it is.
+    """
+    leftover = lease_file.read()
+    if leftover is None:
+        return
     try:
-        start_keeper(lease_file, clock=held.connection.clock, environ=os.environ)
+        connection, lock = open_lock(leftover, verbose=verbose)
+        end(lock, leftover, chance=connection.chance)
+    except LockError as error:
+        say(f"The earlier lease in {lease_file.path} could not be released: {error}")
+    else:
+        say(f'Released the earlier lease of lock "{leftover.name}" in {lease_file.path}')
+
+
+def _hand_on(
+    held: Held, lease_file: LeaseFile, mark: OwnMark, stop: SignalStop, *, as_json: bool
+) -> None:
+    """Start the keeper and tell the lease; else give it back.
+
+    Raises:
+        LockError: the keeper did not start, or nobody can be told.
+    """
+    try:
+        start_keeper(lease_file, mark, clock=held.connection.clock, environ=os.environ)
+        if as_json and not stop.is_set():
+            _show(held)
     except LockError:
-        held.lock.release(tenure.lease)
-        lease_file.remove()
+        _take_back(held, lease_file)
         raise
     if stop.is_set():
         # The signal came while the keeper started: nobody wants the lock any more.
-        lease_file.stop_keeper(held.connection.clock, within=KEEPER_ENDS_WITHIN)
-        held.lock.release(tenure.lease)
-        lease_file.remove()
-        return stop.exit_code
-    if as_json:
-        document = {
-            "name": held.request.paths.name,
-            "lease": tenure.lease,
-            "token": tenure.token,
-            "waited_s": round(held.acquired.waited, 3),
-            "expires_at": tenure.expires_at,
-        }
-        print(json.dumps(document))
-    return 0
+        _take_back(held, lease_file)
+
+
+def _take_back(held: Held, lease_file: LeaseFile) -> None:
+    lease_file.stop_keeper(held.connection.clock, within=KEEPER_ENDS_WITHIN)
+    release(held.lock, held.acquired.tenure.lease, chance=held.connection.chance)
+
+
+def _show(held: Held) -> None:
+    tenure = held.acquired.tenure
+    document = {
+        "name": held.request.paths.name,
+        "lease": tenure.lease,
+        "token": tenure.token,
+        "waited_s": round(held.acquired.waited, 3),
+        "expires_at": tenure.expires_at,
+    }
+    if not write_line(sys.stdout, json.dumps(document)):
+        message = "standard output cannot be written, so that nobody would know the lease"
+        raise LockError(message)
 
 
 def check_lease(path: Path, *, verbose: bool) -> int:
@@ -80,12 +121,15 @@ def check_lease(path: Path, *, verbose: bool) -> int:
     """
     lease_file = LeaseFile(path)
     handover = _wanted(lease_file)
+    if not handover.token:
+        message = f'lock "{handover.name}" is not acquired yet: {lease_file.path} is waiting for it'
+        raise NotAcquired(message)
     mark = lease_file.keeper()
     if handover.kept and not mark.alive:
-        reason = mark.ended or "its keeper is gone, and nobody renews it"
-        raise LeaseLost("\n".join(lost_lines(handover.name, f"token {handover.token}: {reason}")))
+        gone = f"token {handover.token}: its keeper is gone, and nobody renews it"
+        raise LeaseLost("\n".join(lost_lines(handover.name, mark.ended or gone)))
     connection, lock = open_lock(handover, verbose=verbose)
-    tenure = adopt(lock, handover)
+    tenure = patiently(lock, connection.chance, lambda: adopt(lock, handover), patience=PATIENCE)
     if isinstance(tenure, Lost):
         raise LeaseLost("\n".join(lost_lines(handover.name, tenure.reason)))
     boot = connection.clock.boot()
@@ -116,20 +160,24 @@ def release_lease(path: Path, *, verbose: bool) -> int:
     if isinstance(result, Released):
         say(released_line(handover.name, handover.token))
         return 0
-    lost = adopt(lock, handover)
-    reason = lost.reason if isinstance(lost, Lost) else "it is held again"
+    if not handover.token:
+        say(f'Nothing to release: lock "{handover.name}" was not acquired')
+        return 0
+    reason = taken_away(handover.token, result).reason
     raise LeaseLost("\n".join(lost_lines(handover.name, reason)))
 
 
-def keep_lease(path: Path) -> int:
+def keep_lease(path: Path, inherited: int) -> int:
     """Renew a lease until SIGTERM, then release it; return the exit code."""
     lease_file = LeaseFile(path)
     handover = _wanted(lease_file)
-    stop = SignalStop()
-    mark = OwnMark(lease_file)
+    mark = OwnMark(inherited)
+    stop = WantedStop(SignalStop(), lambda: lease_file.holds(handover.lease), SystemClock())
     try:
         connection, lock = open_lock(handover, verbose=False)
-        tenure = adopt(lock, handover)
+        tenure = patiently(
+            lock, connection.chance, lambda: adopt(lock, handover), patience=PATIENCE
+        )
         if isinstance(tenure, Lost):
             raise LeaseLost(tenure.reason)
         keeper = Keeper(
@@ -146,9 +194,9 @@ def keep_lease(path: Path) -> int:
             return LeaseLost.exit_code
         ended = end(lock, handover, chance=connection.chance)
         mark.say(
-            "it was released"
+            f"token {handover.token} was released"
             if isinstance(ended, Released)
-            else taken_away(keeper.tenure, ended).reason
+            else taken_away(handover.token, ended).reason
         )
     except LockError as error:
         mark.say(str(error))

@@ -7,34 +7,45 @@ from dataclasses import dataclass, replace
 
 from gcs_ci_lock.ci.detect import detect_owner
 from gcs_ci_lock.cli.options import Asking
-from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
-from gcs_ci_lock.errors import NotAcquired
+from gcs_ci_lock.errors import LockError, NotAcquired
+from gcs_ci_lock.handed import release
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.output import write_line
+from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.report.lines import acquired_line, timeout_lines
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
 
+MOST_SAID = 2_000
+
 
 def say(line: str) -> None:
-    """Print a line for people, where it never mixes with data."""
-    print(line, file=sys.stderr, flush=True)
+    """Print lines for people, where they never mix with data; no command, whatever is in them."""
+    for one in line.split("\n"):
+        write_line(sys.stderr, printable(one, limit=MOST_SAID))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Held:
-    """A lock that this process has acquired."""
+    """A lock that this process has acquired.
+
+    Attributes:
+        renewing: a renewal is in flight and does not end.
+    """
 
     connection: Connection
     lock: Lock
     request: LockRequest
     acquired: Acquired
+    renewing: bool = False
 
     def keeper(self) -> Keeper:
         """Return the keeper of the lease; it does not run yet."""
@@ -83,7 +94,7 @@ def open_lock(handover: Handover, *, verbose: bool) -> tuple[Connection, Lock]:
 
 
 def acquire(
-    asking: Asking, stop: SignalStop, *, kept_by: str, announce: Callable[[Handover], None]
+    asking: Asking, stop: Stop, *, kept_by: str, announce: Callable[[Handover], None]
 ) -> Held | Stopped:
     """Wait for a lock and tell people how it goes.
 
@@ -110,9 +121,14 @@ def acquire(
     match outcome:
         case Acquired():
             tenure = outcome.tenure
-            announce(
-                handover_of(request, tenure.lease, token=tenure.token, endpoint=asking.endpoint)
-            )
+            try:
+                announce(
+                    handover_of(request, tenure.lease, token=tenure.token, endpoint=asking.endpoint)
+                )
+            except LockError:
+                # Nobody would know of the lease.
+                release(lock, tenure.lease, chance=connection.chance)
+                raise
             beat = spoken(request.timing.beat or 0.0)
             how = f"renewed every {beat} by {kept_by}"
             say(acquired_line(request.paths.name, outcome.waited, tenure.token, how))

@@ -22,7 +22,10 @@ def dry_run(
     ] = 3,
     json: Json = False,
 ) -> int:
-    """Let N jobs contend for one lock on an embedded storage server, and judge the result."""
+    """Let N jobs contend for one lock on an embedded storage server, and judge the result.
+
+    The verdict is about the lock: how COMMAND ends does not matter, if it can be run at all.
+    """
     from gcs_ci_lock.dryrun import dry_run as start
 
     return start(command or [], jobs=jobs, as_json=json)

@@ -49,8 +49,9 @@ def release(
 
 def keep(
     lease_file: Annotated[str, typer.Option("--lease-file", help="What acquire wrote.")],
+    mark: Annotated[int, typer.Option("--mark", help="The open file that acquire hands on.")],
 ) -> int:
     """Renew the lease in the file until SIGTERM, then release it (started by acquire)."""
     from gcs_ci_lock.cli.between import keep_lease
 
-    return keep_lease(Path(lease_file))
+    return keep_lease(Path(lease_file), mark)

@@ -1,5 +1,6 @@
 """What `status` does."""
 
+import sys
 from collections.abc import Sequence
 
 from gcs_ci_lock.cli.common import open_bucket, say
@@ -10,6 +11,7 @@ from gcs_ci_lock.core.settings import lock_paths
 from gcs_ci_lock.core.text import printable_json
 from gcs_ci_lock.core.timing import DEFAULT_TTL, Timing
 from gcs_ci_lock.errors import Ambiguous, RecordInvalid, StorageUnreachable, UsageError
+from gcs_ci_lock.output import write_line
 from gcs_ci_lock.report.status import LockStatus, status_json, status_lines
 from gcs_ci_lock.wiring import Connection
 
@@ -39,12 +41,12 @@ def show_status(
         say(f"gcs-ci-lock: {error}")
     exit_code = RecordInvalid.exit_code if refused else 0
     if as_json:
-        print(printable_json({"locks": [status_json(one) for one in statuses]}))
+        write_line(sys.stdout, printable_json({"locks": [status_json(one) for one in statuses]}))
         return exit_code
     for one in statuses:
-        print("\n".join(status_lines(one)))
+        write_line(sys.stdout, "\n".join(status_lines(one)))
     if not looks:
-        print(f"There is no lock in {location}")
+        write_line(sys.stdout, f"There is no lock in {location}")
     return exit_code
 
 

@@ -8,9 +8,12 @@ from typing import Annotated, ParamSpec
 import typer
 
 from gcs_ci_lock.cli import demo, foreground, inspect, lease
+from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import LockError
+from gcs_ci_lock.output import open_missing_streams, write_line
 
 _P = ParamSpec("_P")
+MOST_COMPLAINED = 1_000
 
 app = typer.Typer(
     name="gcs-ci-lock",
@@ -23,6 +26,13 @@ app = typer.Typer(
 )
 
 
+def complain(message: str) -> None:
+    """Print an error; no command of a runner, whatever is in it."""
+    for number, line in enumerate(message.split("\n")):
+        name = "" if number else "gcs-ci-lock: "
+        write_line(sys.stderr, name + printable(line, limit=MOST_COMPLAINED))
+
+
 def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
     """Turn what a command returns or raises into the exit code of the process."""
 
@@ -31,8 +41,11 @@ def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
         try:
             code = command(*args, **kwargs)
         except LockError as error:
-            sys.stderr.write(f"gcs-ci-lock: {error}\n")
+            complain(str(error))
             code = error.exit_code
+        except Exception as error:  # noqa: BLE001 - a traceback helps nobody at 3 a.m.
+            complain(f"failed unexpectedly: {type(error).__name__}: {error}")
+            code = LockError.exit_code
         raise typer.Exit(code)
 
     return exiting
@@ -71,4 +84,5 @@ for _name, _command, _hidden in (
 
 def main() -> None:
     """Run the command line; ends the process."""
+    open_missing_streams()
     app()

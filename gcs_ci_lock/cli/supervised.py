@@ -21,6 +21,8 @@ from gcs_ci_lock.report.lines import lost_lines, released_line
 KEPT_HERE = "this process"
 # A held lock is looked after at least this often, so that a loss is told in time.
 LOOK_EVERY = 0.5
+# So much longer than its time limit a renewal may take.
+HANGS = 2.0
 
 _T = TypeVar("_T")
 
@@ -107,14 +109,19 @@ def _while_kept(held: Held, work: Callable[[Keeper], _T]) -> _T:
         return work(keeper)
     finally:
         stop.set()
-        # A renewal in flight ends by its time limit; two writes are never in flight together.
-        thread.join()
+        # A renewal in flight ends by its time limit, unless a server drips.
+        thread.join(held.request.timing.write_timeout + HANGS)
+        held.renewing = thread.is_alive()
 
 
 def _give_back(held: Held) -> Lost | None:
     """Release the lease, and say so; or tell that it was not ours any more."""
     name = held.request.paths.name
     tenure = held.acquired.tenure
+    if held.renewing:
+        # Two writes of one lease are never in flight together.
+        say(f'Lock "{name}" was not released: a renewal hangs. Its lease ends by itself.')
+        return None
     try:
         result = release(held.lock, tenure.lease, chance=held.connection.chance)
     except LockError as error:
@@ -123,7 +130,7 @@ def _give_back(held: Held) -> Lost | None:
     if isinstance(result, Released):
         say(released_line(name, tenure.token))
         return None
-    return taken_away(tenure, result)
+    return taken_away(tenure.token, result)
 
 
 def _loss(held: Held, lost: Lost) -> LeaseLost:

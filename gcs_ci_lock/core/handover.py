@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from gcs_ci_lock.core.names import Location, LockPaths, checked_name
-from gcs_ci_lock.core.strict import Invalid, Reader
+from gcs_ci_lock.core.strict import Invalid, Reader, invalid, parsed
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import UsageError
@@ -77,9 +77,11 @@ class Handover:
 
     @classmethod
     def _decode(cls, text: str) -> "Handover":
-        reader = Reader("the lease", json.loads(text))
+        reader = Reader("the lease", parsed(text.encode()))
         reader.integer("schema", least=SCHEMA, most=SCHEMA)
         kept = reader.take("kept")
+        if type(kept) is not bool:
+            invalid("kept", "true or false", kept)
         handover = cls(
             bucket=reader.text("bucket"),
             name=reader.text("name"),
@@ -87,7 +89,7 @@ class Handover:
             token=reader.integer("token"),
             ttl_s=reader.number("ttl_s"),
             max_hold_s=reader.number("max_hold_s"),
-            kept=kept is True,
+            kept=kept,
             endpoint=reader.text("endpoint"),
         )
         reader.finish()

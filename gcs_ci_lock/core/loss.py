@@ -38,8 +38,8 @@ def given_up(tenure: Tenure, boot: float, trouble: str = "") -> Lost:
     )
 
 
-def taken_away(tenure: Tenure, not_held: NotHeld) -> Lost:
-    """Return the loss of a holder that the record does not name any more."""
+def taken_away(token: int, not_held: NotHeld) -> Lost:
+    """Return the loss of the holder of a token that the record does not name any more."""
     ended = not_held.ended
     if ended is None:
         what = "is not in the record any more: somebody deleted or replaced it"
@@ -49,4 +49,4 @@ def taken_away(tenure: Tenure, not_held: NotHeld) -> Lost:
         what = f"{'was evicted' if ended.outcome == 'evicted' else ended.outcome} at {when}{note}"
     tokens = ", ".join(str(h.token) for h in not_held.holders)
     now = f"; the lock is held with token {tokens} now" if tokens else ""
-    return Lost(reason=f"token {tenure.token} {what}{now}", not_held=not_held)
+    return Lost(reason=f"token {token} {what}{now}", not_held=not_held)

@@ -25,13 +25,16 @@ class Acquired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut:
-    """The wait is over and the lock is not ours; nothing of us is left in the bucket."""
+    """The wait is over and the lock is not ours.
+
+    Nothing of us is left in the bucket, as far as the server let us: see `leaves_something`.
+    """
 
     situation: Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """We were told to stop while waiting; nothing of us is left in the bucket."""
+    """We were told to stop while waiting; what is left of us is as in `TimedOut`."""
 
     waited: float

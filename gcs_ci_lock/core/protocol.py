@@ -84,10 +84,11 @@ def empty_record(name: str, latest: float) -> Record:
 
 def settled(record: Record, earliest: float) -> Record:
     """Return the record without the holders and the freeze whose time is over."""
-    expired = [h for h in record.holders if earliest >= h.expires_at]
-    for holder in expired:
-        # Room appeared when the lease ended, not when somebody noticed.
-        record = _without(record, holder, "expired", holder.expires_at, "")
+    over = [h for h in record.holders if earliest >= h.expires_at]
+    if over:
+        # Room appeared when a lease ended, not when somebody noticed.
+        ends = [_end_of(h, "expired", h.expires_at, "") for h in over]
+        record = _without(record, ends)
     frozen = record.frozen
     if frozen is not None and frozen.until is not None and earliest >= frozen.until:
         freed_at = max(record.freed_at, frozen.until)
@@ -172,17 +173,16 @@ def release(record: Record, lease: str, *, earliest: float, note: str = "") -> W
     mine = record.holder(lease)
     if mine is None:
         return _not_held(record, lease)
-    return Written(record=_without(record, mine, "released", earliest, note), holder=mine)
+    ended = _end_of(mine, "released", earliest, note)
+    return Written(record=_without(record, [ended]), holder=mine)
 
 
 def _not_held(record: Record, lease: str) -> NotHeld:
     return NotHeld(ended=record.ended(lease), holders=record.holders)
 
 
-def _without(
-    record: Record, holder: Holder, outcome: Outcome, ended_at: float, note: str
-) -> Record:
-    ended = Ended(
+def _end_of(holder: Holder, outcome: Outcome, ended_at: float, note: str) -> Ended:
+    return Ended(
         lease=holder.lease,
         owner=holder.owner,
         token=holder.token,
@@ -192,9 +192,13 @@ def _without(
         outcome=outcome,
         note=note,
     )
+
+
+def _without(record: Record, ends: Sequence[Ended]) -> Record:
+    gone = {ended.lease for ended in ends}
     return replace(
         record,
-        holders=tuple(h for h in record.holders if h.lease != holder.lease),
-        freed_at=max(record.freed_at, ended_at),
-        history=(*record.history, ended)[-HISTORY_LENGTH:],
+        holders=tuple(h for h in record.holders if h.lease not in gone),
+        freed_at=max([record.freed_at, *(ended.ended_at for ended in ends)]),
+        history=(*record.history, *ends)[-HISTORY_LENGTH:],
     )

@@ -23,7 +23,8 @@ class Invalid(Exception):
 def invalid(where: str, expected: str, found: object) -> NoReturn:
     """Raise `Invalid` with what was expected and what was found, cut to one short line."""
     shown = printable(repr(found)[:300], limit=60)
-    message = f"{where} should be {expected}, found {shown}"
+    # Keys are foreign text too.
+    message = f"{printable(where)} should be {printable(expected)}, found {shown}"
     raise Invalid(message)
 
 

@@ -1,6 +1,7 @@
 """How long a lease lasts, when it is renewed, and when its holder gives it up.
 
-Exclusion holds while give_up x (ratio of clock rates) + (error of the Date headers) <= ttl.
+Exclusion holds while give_up x (ratio of clock rates) + (error of the Date headers) + (age of the
+newest answer at a renewal) x (ratio - 1) <= ttl.
 """
 
 import re
@@ -18,7 +19,8 @@ MIN_BEATS_BEFORE_GIVE_UP = 3
 # A lease without beats is this much longer than it is valid, by the same bound.
 UNKEPT_TTL_FACTOR = 1.5
 
-_MINUTE, _HOUR = 60, 3600
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MANY_DAYS = 40 * _DAY
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smh]?)", re.ASCII)
 _DURATION_PARTS = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?", re.ASCII)
@@ -49,13 +51,15 @@ def parse_duration(text: str, what: str) -> float:
 
 
 def spoken(seconds: float) -> str:
-    """Return a duration as people read it: `9s`, `6m04s`, `2h05m`."""
+    """Return a duration as people read it: `9s`, `6m04s`, `2h05m`, `45d`."""
     whole = max(round(seconds), 0)
     if whole < _MINUTE:
         return f"{whole}s"
     if whole < _HOUR:
         return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole < _MANY_DAYS:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // _DAY}d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,7 @@ class LockStatus:
 def status_lines(status: LockStatus) -> list[str]:
     """Return the state of a lock as text; never more than a screen."""
     record, now = status.record, status.earliest
-    state = "held" if record.holders else "free"
-    lines = [f'Lock "{status.name}" ({status.uri}) is {state}']
+    lines = [f'Lock "{status.name}" ({status.uri}) is {_state(record)}']
     if record.frozen is not None:
         until = f" until {clock_time(record.frozen.until, now)}" if record.frozen.until else ""
         lines.append(
@@ -64,7 +63,7 @@ def status_json(status: LockStatus) -> dict[str, Any]:
     return {
         "name": status.name,
         "uri": status.uri,
-        "state": "held" if record.holders else "free",
+        "state": _state(record),
         "at": now,
         "fence": record.fence,
         "freed_at": record.freed_at,
@@ -98,6 +97,12 @@ def status_json(status: LockStatus) -> dict[str, Any]:
         ],
         "history": [{**asdict(ended), "owner": _owner(ended.owner)} for ended in record.history],
     }
+
+
+def _state(record: Record) -> str:
+    if record.holders:
+        return "held"
+    return "frozen" if record.frozen else "free"
 
 
 def _owner(owner: Owner) -> dict[str, str]:

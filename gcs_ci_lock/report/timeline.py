@@ -48,12 +48,7 @@ class Verdict:
 
 def judge(turns: Sequence[Turn]) -> Verdict:
     """Judge a finished dry run: did the critical sections overlap, did the tokens rise?"""
-    inside = sorted(
-        # One that never left is inside for ever.
-        (t.entered, math.inf if t.left is None else t.left, t.token or 0)
-        for t in turns
-        if t.entered is not None
-    )
+    inside = sorted((t.entered, _left(t), t.token or 0) for t in turns if t.entered is not None)
     overlaps = sum(
         later[0] < earlier[1]
         for index, earlier in enumerate(inside)
@@ -64,11 +59,18 @@ def judge(turns: Sequence[Turn]) -> Verdict:
         verdict = "overlapped"
     elif not rising:
         verdict = "tokens fell"
-    elif any(t.left is None for t in turns):
+    elif any(t.left is None or t.outcome == "failed" for t in turns):
         verdict = "incomplete"
     else:
         verdict = "serialised"
     return Verdict(overlaps=overlaps, verdict=verdict)
+
+
+def _left(turn: Turn) -> float:
+    if turn.left is not None:
+        return turn.left
+    # One that was killed inside left at a moment that nobody knows.
+    return math.inf if turn.outcome == "running" else turn.entered or 0.0
 
 
 def picture(turns: Sequence[Turn], now: float) -> list[str]:

@@ -2,12 +2,14 @@
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.bucket import TestBucket
-from tests.support.runner import Step, ended
+from tests.support.runner import ENTRY, Step, ended
 
 pytestmark = pytest.mark.end_to_end
 
@@ -241,3 +243,37 @@ def test_state_that_somebody_damaged_is_an_error_and_touches_nothing(
     assert post.exit_code == 2
     assert "does not describe a lease" in post.said("error")
     assert bucket.record("prod") == before
+
+
+def test_post_is_green_where_main_was_refused_before_it_took_anything(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    step.inputs = {**step.inputs, "bucket": "no-such-bucket-x"}
+
+    main = step.main()
+    post = step.post()
+
+    assert main.exit_code == 2
+    assert (post.exit_code, post.commands) == (0, [])
+
+
+def test_a_log_that_cannot_be_written_does_not_fail_the_step(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", ENTRY, "entrypoint"],
+            env=step.environment("entrypoint"),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=full,
+            timeout=15,
+            check=False,
+        )
+
+    assert done.returncode == 0
+    assert step.outputs["acquired"] == "true"
+    assert step.post().exit_code == 0
+    assert bucket.record("prod")["holders"] == []

@@ -156,7 +156,7 @@ def test_a_keeper_that_is_told_to_end_gives_the_lock_back(site: Site) -> None:
     checked, released = site.run("check"), site.run("release")
     assert site.holders("prod") == []
     assert checked.exit_code == 76, checked
-    assert "it was released" in checked.err
+    assert "was released" in checked.err
     assert released.exit_code == 0, released
 
 
@@ -299,6 +299,7 @@ def test_a_damaged_lease_file_is_refused(
     site: Site, command: str, damage: Callable[[bytes], bytes]
 ) -> None:
     site.lease_file.write_bytes(damage(SOUND))
+    site.lease_file.chmod(0o600)
     before = traces(site), site.lease_file.read_bytes()
 
     ended = site.run(command)
@@ -323,3 +324,89 @@ SOUND = json.dumps(
         "endpoint": "",
     }
 ).encode()
+
+
+def test_a_lease_file_that_is_open_to_others_is_refused(site: Site) -> None:
+    # As a checkout would write one, with an endpoint of somebody else's choice.
+    site.lease_file.write_bytes(SOUND)
+    site.lease_file.chmod(0o644)
+
+    for command in ("check", "release", "acquire"):
+        ended = site.run(command, *(("prod", *site.at) if command == "acquire" else ()))
+
+        assert ended.exit_code == 2, ended
+        assert "is open to others: expected mode 0600" in ended.err
+    assert site.lease_file.read_bytes() == SOUND
+
+
+@pytest.mark.parametrize("words", [("prod",), ("A b",), ("prod", "--bucket", "no-such-bucket")])
+def test_a_file_that_is_no_lease_file_is_never_touched(site: Site, words: tuple[str, ...]) -> None:
+    precious = site.folder / "precious.txt"
+    precious.write_text("precious")
+    precious.chmod(0o600)
+
+    ended = site.run("acquire", words[0], *site.at, *words[1:], "--lease-file", str(precious))
+
+    assert ended.exit_code == 2, ended
+    assert precious.read_text() == "precious"
+    assert site.holders("prod") == []
+
+
+def test_two_never_acquire_for_one_lease_file(site: Site) -> None:
+    site.hold("prod")
+    waiting = site.start("acquire", "prod", *site.at)
+    until(lambda: "Waiting" in waiting.err)
+
+    second = site.run("acquire", "staging", *site.at)
+
+    assert second.exit_code == 2, second
+    assert "or waited for" in second.err
+    assert site.holders("staging") == []
+
+
+def test_a_release_ends_an_acquire_that_still_waits(site: Site) -> None:
+    site.hold("prod")
+    waiting = site.start("acquire", "prod", *site.at)
+    until(lambda: site.bucket.tickets("prod") != [])
+
+    checked = site.run("check")
+    released = site.run("release")
+
+    assert checked.exit_code == 75, checked
+    assert "is not acquired yet" in checked.err
+    assert released.exit_code == 0, released
+    assert waiting.ended().exit_code == 143
+    assert site.bucket.tickets("prod") == []
+    assert not site.lease_file.exists()
+
+
+def test_the_lease_of_a_killed_keeper_is_released_before_another_is_acquired(site: Site) -> None:
+    acquire(site)
+    kill_keeper(site)
+
+    ended = site.run("acquire", "staging", *site.at)
+
+    assert ended.exit_code == 0, ended
+    assert 'Released the earlier lease of lock "prod"' in ended.err
+    assert site.holders("prod") == []
+    assert len(site.holders("staging")) == 1
+
+
+def test_a_pipe_in_place_of_the_lease_file_hangs_nobody(site: Site) -> None:
+    os.mkfifo(site.lease_file)
+
+    ended = site.run("check")
+
+    assert ended.exit_code == 2, ended
+    assert "it is not a regular file" in ended.err
+
+
+def test_a_document_that_cannot_be_printed_gives_the_lock_back(site: Site) -> None:
+    command = f"exec gcs-ci-lock acquire prod {' '.join(site.at)} --json"
+
+    ended = site.shell(f"{command} >/dev/full")
+
+    assert ended.exit_code == 1, ended
+    assert "standard output cannot be written" in ended.err
+    assert site.holders("prod") == []
+    assert site.keepers() == []

@@ -75,15 +75,28 @@ def test_two_share_a_lock_of_two_slots(bucket: TestBucket) -> None:
 
 
 def test_a_check_tells_that_the_lease_was_taken_away(bucket: TestBucket) -> None:
-    with lock_of(bucket, ttl="30s").acquire(wait="0") as lease:
-        bucket.delete_record("prod")
-        until(lambda: not lease.believes_held())
+    lease = lock_of(bucket, ttl="30s").acquire(wait="0")
+    bucket.delete_record("prod")
+    until(lambda: not lease.believes_held())
 
-        with pytest.raises(LeaseLost, match="is not in the record any more") as loss:
-            lease.check()
+    with pytest.raises(LeaseLost, match="is not in the record any more") as loss:
+        lease.check()
+    with pytest.raises(LeaseLost):
+        lease.release()
 
     assert loss.value.exit_code == 76
     assert bucket.body("prod") is None
+
+
+def test_a_block_that_ends_without_its_lease_says_so(bucket: TestBucket) -> None:
+    with pytest.raises(LeaseLost), lock_of(bucket).acquire(wait="0"):
+        bucket.delete_record("prod")
+
+
+def test_an_error_of_the_block_goes_before_a_lost_lease(bucket: TestBucket) -> None:
+    with pytest.raises(ZeroDivisionError), lock_of(bucket).acquire(wait="0"):
+        bucket.delete_record("prod")
+        _ = 1 / 0
 
 
 def test_a_lease_is_released_once_and_never_anothers(bucket: TestBucket) -> None:

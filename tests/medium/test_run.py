@@ -271,3 +271,40 @@ def test_a_loss_that_only_the_release_finds_is_told(site: Site) -> None:
     assert ended.exit_code == 76, ended
     assert "is not in the record any more" in ended.err
     assert site.bucket.body("prod") is None
+
+
+def test_a_log_that_cannot_be_written_costs_nobody_the_lock(site: Site) -> None:
+    command = f"gcs-ci-lock run prod {' '.join(site.at)} -- touch ran"
+
+    for broken in ("2>/dev/full", "2>&-", "2>&1 | head -0"):
+        ended = site.shell(f"rm -f ran; {command} {broken}; test -e ran")
+
+        assert ended.exit_code == 0, (broken, ended)
+        assert site.holders("prod") == []
+
+
+def test_a_terminal_that_hangs_up_leaves_no_ticket(site: Site) -> None:
+    site.hold("prod")
+    waiting = site.start("run", "prod", *site.at, "--", "true")
+    until(lambda: site.bucket.tickets("prod") != [])
+
+    waiting.send(signal.SIGHUP)
+
+    assert waiting.ended().exit_code == 129
+    assert site.bucket.tickets("prod") == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["read x; echo got \\$x", "kill -STOP $$; read x; echo got \\$x"],
+    ids=["reads at once", "is stopped first"],
+)
+def test_a_command_on_a_terminal_can_read_and_is_never_left_stopped(
+    site: Site, script: str
+) -> None:
+    program = f"gcs-ci-lock run prod {' '.join(site.at)} -- sh -c '{script}'"
+
+    ended = site.shell(f'(sleep 3; echo hello; sleep 1) | script -qec "{program}" /dev/null')
+
+    assert "got hello" in ended.out.replace("\\$x", "")
+    assert site.holders("prod") == []

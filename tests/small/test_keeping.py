@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.errors import Ambiguous, RecordInvalid
 from gcs_ci_lock.keeper import Kept
 from gcs_ci_lock.stores.memory import Moment, Request
@@ -217,3 +218,41 @@ def test_one_keeper_never_has_two_writes_in_flight() -> None:
     world.clock.after(200.0, client.stop.set)
 
     assert isinstance(keeper.keep(client.stop), Kept)
+
+
+def test_deadlines_count_from_the_send_and_not_from_the_answer() -> None:
+    world = World()
+
+    def slow_answer(request: Request, when: Moment) -> None:
+        if request.method == "write" and when == "after":
+            world.clock.sleep(3.0)
+
+    client = world.client("a", fault=slow_answer)
+    began = world.clock.now
+
+    claimed = client.hold().tenure
+    renewing = world.clock.now
+    renewed = client.lock.renew(claimed)
+
+    assert claimed.sent_at == began
+    assert claimed.deadline == began + 80.0
+    assert isinstance(renewed, Tenure)
+    assert renewed.sent_at == renewing
+
+
+def test_the_deadline_is_that_of_the_attempt_in_the_record() -> None:
+    world = World()
+    # The first renewal lands, and its answer is lost.
+    client = world.client("a", fault=nth_write(2, "after"))
+    tenure = client.hold().tenure
+    world.clock.sleep(20.0)
+    first_sent = world.clock.now
+    with pytest.raises(Ambiguous):
+        client.lock.renew(tenure)
+    world.clock.sleep(5.0)
+    client.lock._sent[99] = world.clock.now  # noqa: SLF001 - an attempt that never arrived
+
+    found = client.lock.renew(tenure)
+
+    assert isinstance(found, Tenure)
+    assert found.sent_at == first_sent

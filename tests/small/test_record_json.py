@@ -297,3 +297,23 @@ def test_a_record_with_too_many_holders_is_not_written() -> None:
 
     with pytest.raises(UsageError, match="too large"):
         encode_record(replace(RECORD, fence=25_000, holders=holders))
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("where", ["sequences", "owner", "top"])
+def test_a_hostile_key_is_shown_on_one_line_too(where: str) -> None:
+    evil = "x\n::stop-commands::pwned\n::warning::y"
+    wrong = document()
+    if where == "sequences":
+        wrong["sequences"] = {evil: "q"}
+    elif where == "owner":
+        wrong["holders"][0]["owner"] = {evil: []}
+    else:
+        wrong[evil] = 1
+
+    with pytest.raises(RecordInvalid) as refusal:
+        read(json.dumps(wrong).encode())
+
+    message = str(refusal.value)
+    assert "\n" not in message
+    assert "::" not in message

@@ -11,9 +11,7 @@ from gcs_ci_lock.core.loss import taken_away
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.queue import Turn
 from gcs_ci_lock.core.record import UNLIMITED, Ended, Freeze, Holder, Owner, Record, Ticket
-from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.report.lines import lost_lines, timeout_lines, waiting_lines
 from gcs_ci_lock.report.people import clock_time, iso_time, link, ordinal, who
 from gcs_ci_lock.report.progress import Progress
@@ -209,12 +207,9 @@ def test_a_free_lock_is_free() -> None:
 
 @pytest.mark.example
 def test_a_loss_says_how_and_what_to_do() -> None:
-    tenure = Tenure(
-        lease="k3v9", token=40, timing=Timing.for_ttl(120.0), beat=1, sent_at=0.0, expires_at=0.0
-    )
     evicted = replace(ENDED, outcome="evicted", ended_at=NOW - 364, note="stuck deploy")
 
-    lost = taken_away(tenure, NotHeld(ended=evicted, holders=(HOLDER,)))
+    lost = taken_away(40, NotHeld(ended=evicted, holders=(HOLDER,)))
 
     assert lost_lines("prod", lost.reason) == [
         (
@@ -254,6 +249,10 @@ def test_an_owner_has_a_name_for_people(owner: Owner, text: str) -> None:
         "https://x/\n",
         "file:///etc/passwd",
         "https://x/" + "a" * 300,
+        "https://x/$(id)",
+        "https://x/`id`",
+        "https://x/';id;'",
+        "https://x/${IFS}&id",
     ],
 )
 def test_only_a_plain_page_is_linked(url: str) -> None:

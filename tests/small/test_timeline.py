@@ -1,5 +1,7 @@
 """The dry run's verdict and its picture."""
 
+from dataclasses import replace
+
 import pytest
 
 from gcs_ci_lock.report.timeline import WIDTH, Turn, Verdict, judge, picture
@@ -72,9 +74,15 @@ def test_a_job_that_did_not_come_to_its_end_makes_the_run_incomplete(missing: Tu
 
 
 def test_a_job_inside_while_one_never_left_is_an_overlap() -> None:
-    verdict = judge([turn(1, None, 7), turn(2, 3, 8)])
+    verdict = judge([replace(turn(1, None, 7), outcome="running"), turn(2, 3, 8)])
 
     assert verdict == Verdict(overlaps=1, verdict="overlapped")
+
+
+def test_a_job_that_was_killed_inside_is_no_overlap_and_no_success() -> None:
+    verdict = judge([turn(1, None, 7), turn(3, 4, 8)])
+
+    assert verdict == Verdict(overlaps=0, verdict="incomplete")
 
 
 def test_an_overlap_is_told_before_a_missing_job() -> None:

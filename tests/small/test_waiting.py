@@ -4,7 +4,7 @@ import pytest
 
 from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.record import UNLIMITED
-from gcs_ci_lock.errors import StorageUnreachable
+from gcs_ci_lock.errors import Ambiguous, StorageUnreachable
 from gcs_ci_lock.stores.memory import Moment, Request
 from tests.support.fakes import PATHS, Client, World
 from tests.support.faults import Outage, nth_write
@@ -230,17 +230,19 @@ def test_a_server_that_never_answers_is_told_as_unreachable(
     assert least <= world.clock.now - began <= most
 
 
+def frozen(until: str) -> bytes:
+    """Return a record that somebody has frozen."""
+    return (
+        '{"schema":1,"name":"prod","fence":7,"freed_at":0,"holders":[],"sequences":{},'
+        f'"history":[],"frozen":{{"reason":"audit","author":"eve","since":0,"until":{until}}}}}'
+    ).encode()
+
+
 def test_an_expired_freeze_lets_in_and_a_lasting_one_does_not() -> None:
     world = World()
     client = world.client("a")
     until = world.bucket.server_time() + 20
-    body = (
-        '{"schema":1,"name":"prod","fence":7,"freed_at":0,"holders":[],"sequences":{},'
-        '"history":[],"frozen":{"reason":"audit","author":"eve","since":0,"until":UNTIL}}'
-    )
-    client.store.write(
-        PATHS.record, body.replace("UNTIL", str(until)).encode(), generation=0, timeout=1
-    )
+    client.store.write(PATHS.record, frozen(str(until)), generation=0, timeout=1)
 
     early = world.client("b").acquire(wait=5)
     acquired = client.hold(wait=60)
@@ -285,3 +287,50 @@ def test_stale_answers_never_let_two_in() -> None:
     record = client.lock.look().record
     assert record is not None
     assert len(record.holders) == 1
+
+
+def test_who_waits_for_an_unfreeze_has_a_ticket() -> None:
+    world = World()
+    world.client("x").store.write(PATHS.record, frozen("null"), generation=0, timeout=1)
+    client = world.client("a")
+
+    queue_up(world, client)
+    late = world.client("late")
+    late.clock.after(0.5, late.stop.set)
+    late.acquire()
+
+    assert world.tickets() == ["a-1"]
+    turn = late.diary.looks[-1].turn
+    assert turn is not None
+    assert [ticket.lease for ticket in turn.ahead] == ["a-1"]
+
+
+@pytest.mark.parametrize("wait", [0.0, 60.0])
+@pytest.mark.parametrize(
+    ("method", "path", "held"),
+    [("write", "lock.json", False), ("write", "queue", True), ("list", "queue", True)],
+    ids=["claims", "tickets", "listings"],
+)
+def test_a_server_that_answers_reads_only_holds_nobody_up_for_ever(
+    method: str, path: str, *, held: bool, wait: float
+) -> None:
+    world = World()
+    if held:
+        world.client("holder", ttl=3600).hold()
+
+    def refusing(request: Request, when: Moment) -> None:
+        if request.method == method and path in request.path and when == "before":
+            message = "503"
+            raise Ambiguous(message)
+
+    client = world.client("a", fault=refusing)
+    began = world.clock.now
+    try:
+        outcome = client.acquire(wait=wait)
+    except StorageUnreachable:
+        outcome = None
+
+    assert outcome is None or isinstance(outcome, TimedOut)
+    # A ticket that cannot be written costs the place, no more.
+    assert (outcome is None) is not (method == "write" and held)
+    assert world.clock.now - began < wait + 40

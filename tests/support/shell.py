@@ -131,6 +131,25 @@ class Site:
                 raise
         return Ended(process.returncode, out, err)
 
+    def shell(self, script: str, within: float = WITHIN) -> Ended:
+        """Let a shell do something; `gcs-ci-lock` is on its path."""
+        path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+        with self.spawn(
+            "-c",
+            script,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            environ={"PATH": path},
+            program="bash",
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=within)
+            except BaseException:
+                self.kill_all()
+                raise
+        return Ended(process.returncode, out, err)
+
     def start(self, *words: str, environ: Mapping[str, str] | None = None) -> Running:
         """Type a command and let it run in the background."""
         number = len(self._started)
@@ -154,10 +173,11 @@ class Site:
         stdout: int | IO[bytes],
         stderr: int | IO[bytes],
         environ: Mapping[str, str] | None = None,
+        program: str = str(PROGRAM),
     ) -> "subprocess.Popen[bytes]":
         """Start the program, in a clean environment."""
         process = subprocess.Popen(
-            [str(PROGRAM), *words],
+            [program, *words],
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],

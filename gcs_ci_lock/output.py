@@ -1,0 +1,37 @@
+"""Printing that costs nobody a lease: a full disk or a closed pipe is not the lock's trouble."""
+
+import contextlib
+import os
+from typing import TextIO
+
+
+def write_line(stream: TextIO | None, line: str) -> bool:
+    """Print a line; tell whether it got out.
+
+    After a failure the stream leads nowhere, so that Python does not fail once more at its end.
+    """
+    if stream is None:
+        return False
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        return False
+    return True
+
+
+def open_missing_streams() -> None:
+    """Let the numbers 0 to 2 lead nowhere where they are closed.
+
+    Else the next file that is opened gets one of them, and a child would write its text there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is the one that was found closed.
+            os.open(os.devnull, os.O_RDWR)
