@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test small medium large docs
+.PHONY: help setup demo lint test small medium large sim docs
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,9 @@ medium: $(READY) ## tests against a storage server on localhost: a minute or two
 
 large: $(READY) ## tests in real containers; brings up a Docker engine where it may
 	@scripts/test large
+
+sim: $(READY) ## 20,000 simulated runs, or one with its trace: make sim SEED=7
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20000))
 
 docs: $(READY) ## write the generated parts of README.md and docs/ anew
 	@scripts/docs

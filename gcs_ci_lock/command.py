@@ -49,10 +49,14 @@ class Command:
         """
         # Looked up before the fork, where nothing may be imported or allocated any more.
         prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+        parent = os.getpid()
 
         def die_with_parent() -> None:
             if prctl is not None:
                 prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+                if os.getppid() != parent:
+                    # It was gone before it could be asked for: nobody keeps the lease.
+                    os._exit(128 + signal.SIGTERM)
 
         try:
             # The user's own command is what this is for; no shell is put in between.

@@ -57,6 +57,10 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
     if stop.is_set():
         _give_back(held)
         return stop.exit_code
+    # A machine that was suspended since the grant must not begin.
+    if (lost := held.keeper().lost()) is not None:
+        _give_back(held)
+        raise _loss(held, lost)
     try:
         # Before any thread is started: what runs between fork and exec must not meet a lock.
         command = Command(argv, environ)

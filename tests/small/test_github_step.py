@@ -28,7 +28,7 @@ PIECES = [
     "\x1b",
 ]
 HOSTILE = st.one_of(
-    st.text(max_size=300), st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+    st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.core.codec import decode_record, encode_record
-from gcs_ci_lock.core.record import Ended, Freeze, Holder, Owner, Record
+from gcs_ci_lock.core.record import OWNER_FIELDS, Ended, Freeze, Holder, Owner, Record
 from gcs_ci_lock.core.strict import MAX_INTEGER, MAX_RECORD_BYTES
 from gcs_ci_lock.errors import RecordInvalid, UsageError
 from tests.support.strategies import records
@@ -293,10 +293,11 @@ def test_a_record_that_could_not_be_read_back_is_not_written() -> None:
 
 @pytest.mark.example
 def test_a_record_with_too_many_holders_is_not_written() -> None:
-    holders = tuple(replace(HOLDER, lease=f"k{n}", token=n + 1) for n in range(25_000))
+    long = Owner(**dict.fromkeys(OWNER_FIELDS, "x" * 200))
+    holders = tuple(replace(HOLDER, lease=f"k{n}", token=n + 1, owner=long) for n in range(1_700))
 
     with pytest.raises(UsageError, match="too large"):
-        encode_record(replace(RECORD, fence=25_000, holders=holders))
+        encode_record(replace(RECORD, fence=1_700, holders=holders))
 
 
 @pytest.mark.example

@@ -1,0 +1,1 @@
+"""The storm: real processes that are killed, frozen and cut off, around a fenced resource."""

@@ -1,0 +1,68 @@
+"""`python -m tests.simulation`: many seeds, or one with its trace."""
+
+import argparse
+import multiprocessing
+import sys
+from collections.abc import Iterable
+
+from gcs_ci_lock.clock import SystemClock
+from tests.simulation.judge import BrokenError
+from tests.simulation.world import World
+
+BATCH = 100
+
+
+def broken_in(seeds: Iterable[int]) -> tuple[int, str] | None:
+    """Return the first seed that breaks a property, and which; None if none does."""
+    for seed in seeds:
+        try:
+            World(seed).run()
+        except BrokenError as error:
+            return seed, str(error)
+    return None
+
+
+def main() -> int:
+    """Run, print, and return 1 if a property was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--seeds", type=int, default=20_000, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--seed", type=int, help="one only, with its trace")
+    options = parser.parse_args()
+    if options.seed is not None:
+        return replay(options.seed)
+    clock = SystemClock()
+    began = clock.boot()
+    last = options.first + options.seeds
+    batches = [range(n, min(n + BATCH, last)) for n in range(options.first, last, BATCH)]
+    found = None
+    with multiprocessing.Pool(options.processes) as pool:
+        for broken in pool.imap(broken_in, batches):
+            if broken is not None:
+                found = broken
+                pool.terminate()
+                break
+    if found is not None:
+        print(f"seed {found[0]}: {found[1]}")
+        print(f"replay it: make sim SEED={found[0]}")
+        return 1
+    print(f"{options.seeds} seeds, no property broken, {clock.boot() - began:.0f} s")
+    return 0
+
+
+def replay(seed: int) -> int:
+    """Run one seed and print what happens."""
+    world = World(seed, log=print)
+    print(f"seed {seed}: {world.plan}")
+    try:
+        world.run()
+    except BrokenError as error:
+        print(f"{world.scheduler.now:10.3f} BROKEN {error}")
+        return 1
+    print(f"no property broken; trace {world.trace[:16]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
