@@ -4,6 +4,7 @@ The tickets give fairness only. A wrong or stale queue can cost time, never excl
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -133,9 +134,12 @@ def _patience(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Tic
     # A writer that waits for readers to leave is not overtaken by later readers.
     if any(not fits(holders, ticket) for ticket in ahead):
         return math.inf
-    for passed_over in range(len(ahead) + 1):
-        if fits([*holders, *ahead[passed_over:]], claimant):
-            if passed_over == 0:
-                return 0.0
-            return HEAD_PATIENCE + PATIENCE_PER_PLACE * (passed_over - 1)
-    return math.inf
+    # Beside fewer one always fits better, so that halving finds the first: a queue may be long.
+    passed_over = bisect_left(
+        range(len(ahead) + 1),
+        x=True,
+        key=lambda first: fits([*holders, *ahead[first:]], claimant),
+    )
+    if passed_over > len(ahead):
+        return math.inf
+    return HEAD_PATIENCE + PATIENCE_PER_PLACE * (passed_over - 1) if passed_over else 0.0

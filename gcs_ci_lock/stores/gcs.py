@@ -73,6 +73,8 @@ class GcsStore:
                 )
                 generation = int(blob.generation or 0)
         except _NotModified:
+            if known is None:
+                raise
             return Unchanged()
         except _NoObject:
             return Missing()
@@ -159,10 +161,10 @@ class GcsStore:
         try:
             yield
         except refusals.GoogleAPICallError as refusal:
-            # Downloads and uploads keep the reasons in the answer, the other calls in `errors`.
-            details = f"{refusal.errors} {getattr(refusal.response, 'text', '')}"
+            # Not `errors`, nor `str`, which shows them: they fail where they are not as expected.
+            details = str(getattr(refusal.response, "text", ""))
             status = int(refusal.code or 0)
-            raise self._refused(doing, status, str(refusal), details) from None
+            raise self._refused(doing, status, f"{status} {refusal.message}", details) from None
         except InvalidResponse as refusal:
             response = cast("requests.Response", refusal.response)
             status, details = int(response.status_code), response.text
@@ -175,7 +177,14 @@ class GcsStore:
         except (requests.RequestException, DataCorruption, OSError) as error:
             message = f"{doing}: no answer from the storage server ({_cause(error)})"
             raise Ambiguous(message) from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             message = f"{doing}: the answer cannot be understood ({_cause(error)})"
             raise Ambiguous(message) from None
 
@@ -313,6 +322,11 @@ class _Sink:
             raise _TooLargeError
         self.body += chunk
         return len(chunk)
+
+    def seek(self, offset: int) -> int:
+        """Begin anew; the client does so where the server unpacks what is stored packed."""
+        del self.body[offset:]
+        return offset
 
 
 def _entry(blob: storage.Blob) -> Entry:
