@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
-from hypothesis import settings
+from hypothesis import find, settings
+from hypothesis.strategies import text
 
 SIZES: Final = ("small", "medium", "large")
 # Seconds on the clock, after which a test is ended. Small tests are judged by processor time, so
@@ -26,6 +27,8 @@ pytest.register_assert_rewrite("tests.contracts", "tests.support")
 # The limits above are ours; hypothesis's own 200 ms for one example would fail on a busy machine.
 settings.register_profile("gcs-ci-lock", parent=settings(), deadline=None)
 settings.load_profile("gcs-ci-lock")
+# In a new checkout the first text takes two seconds: hypothesis makes its table of characters.
+find(text(min_size=1), lambda _: True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
