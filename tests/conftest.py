@@ -27,8 +27,11 @@ pytest.register_assert_rewrite("tests.contracts", "tests.support")
 # The limits above are ours; hypothesis's own 200 ms for one example would fail on a busy machine.
 settings.register_profile("gcs-ci-lock", parent=settings(), deadline=None)
 settings.load_profile("gcs-ci-lock")
-# In a new checkout the first text takes two seconds: hypothesis makes its table of characters.
-find(text(min_size=1), lambda _: True)
+
+
+def pytest_runtestloop() -> None:
+    """Let hypothesis make its table of characters: two seconds in a new checkout."""
+    find(text(min_size=1), lambda _: True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
