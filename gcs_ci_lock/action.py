@@ -24,7 +24,7 @@ from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
 from gcs_ci_lock.handed import end
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.output import write_line
-from gcs_ci_lock.report.lines import acquired_line, lost_lines, released_line, timeout_lines
+from gcs_ci_lock.report.lines import acquired_line, lease_lost, released_line, timeout_lines
 from gcs_ci_lock.report.people import iso_time, link
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.report.summary import owner_cell, plain, summary_table
@@ -79,8 +79,8 @@ def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
     endpoint = step.input("endpoint")
     connection = connect(request.paths.location.bucket, endpoint=endpoint or None, environ=environ)
 
-    def hand_over(lease: str, token: int = 0) -> None:
-        keeping.write(_handover(request, lease, token, endpoint))
+    def hand_over(lease: str) -> None:
+        keeping.write(Handover.asked(request, lease, endpoint=endpoint))
 
     progress = Progress(step.say, clock=connection.clock, asking=hand_over)
     lock = connection.lock(request.paths, request.timing)
@@ -94,7 +94,8 @@ def main_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
         raise
     match outcome:
         case Acquired():
-            hand_over(outcome.tenure.lease, outcome.tenure.token)
+            asked = Handover.asked(request, outcome.tenure.lease, endpoint=endpoint)
+            keeping.write(asked.granted(outcome.tenure, waited=outcome.waited))
             _tell_acquired(step, request, outcome)
             return 0
         case TimedOut():
@@ -131,8 +132,7 @@ def post_stage(step: GitHubStep, environ: Mapping[str, str]) -> int:
     if isinstance(result, Released):
         step.say(released_line(handover.name, handover.token))
     elif handover.token:
-        reason = taken_away(handover.token, result).reason
-        step.warning("\n".join(lost_lines(handover.name, reason)))
+        step.warning(str(lease_lost(handover.name, taken_away(handover.token, result))))
     else:
         step.say(f'Nothing to release: lock "{handover.name}" was not acquired')
     return 0
@@ -196,19 +196,6 @@ def _choice(step: GitHubStep, name: str, choices: tuple[str, ...]) -> str:
         message = f'input {name} "{printable(value)}" is not valid: expected {" or ".join(choices)}'
         raise UsageError(message)
     return value
-
-
-def _handover(request: LockRequest, lease: str, token: int, endpoint: str) -> Handover:
-    return Handover(
-        bucket=str(request.paths.location),
-        name=request.paths.name,
-        lease=lease,
-        token=token,
-        ttl_s=request.timing.ttl,
-        max_hold_s=request.max_hold,
-        kept=False,
-        endpoint=endpoint,
-    )
 
 
 def _tell_acquired(step: GitHubStep, request: LockRequest, acquired: Acquired) -> None:

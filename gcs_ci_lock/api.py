@@ -13,18 +13,15 @@ from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.timing import parse_duration
-from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, StorageUnreachable
+from gcs_ci_lock.errors import LockError, NotAcquired, StorageUnreachable
 from gcs_ci_lock.handed import release
-from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.keeper import HANGS, Keeper
 from gcs_ci_lock.lock import Lock as OneLock
 from gcs_ci_lock.ports import Chance
-from gcs_ci_lock.report.lines import lost_lines, timeout_lines
+from gcs_ci_lock.report.lines import lease_lost, timeout_lines
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
-
-# So much longer than its time limit a renewal may take.
-HANGS = 2.0
 
 
 class Lock:
@@ -140,10 +137,9 @@ class Lease:
             LeaseLost: it does not, and why.
         """
         if self._released:
-            raise LeaseLost("\n".join(lost_lines(self.name, f"token {self.token} was released")))
-        lost: Lost | None = self._keeper.lost()
-        if lost is not None:
-            raise LeaseLost("\n".join(lost_lines(self.name, lost.reason)))
+            raise lease_lost(self.name, Lost(reason=f"token {self.token} was released"))
+        if (lost := self._keeper.lost()) is not None:
+            raise lease_lost(self.name, lost)
 
     def release(self) -> None:
         """Stop renewing and give the lock back; nobody else's, and once only.
@@ -162,8 +158,7 @@ class Lease:
         result = release(self._lock, self.id, chance=self._chance)
         self._released = True
         if isinstance(result, NotHeld):
-            reason = taken_away(self.token, result).reason
-            raise LeaseLost("\n".join(lost_lines(self.name, reason)))
+            raise lease_lost(self.name, taken_away(self.token, result))
 
     def __enter__(self) -> Self:
         """Return itself."""

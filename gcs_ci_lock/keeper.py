@@ -15,6 +15,8 @@ from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.ports import Chance, Stop
 
 BEAT_SPREAD = 0.1
+# A renewal in flight ends by its time limit, and so much later at the latest.
+HANGS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,12 @@
 
 import contextlib
 import os
+import sys
 from typing import TextIO
+
+from gcs_ci_lock.core.text import printable
+
+MOST_SAID = 2_000
 
 
 def write_line(stream: TextIO | None, line: str) -> bool:
@@ -22,6 +27,12 @@ def write_line(stream: TextIO | None, line: str) -> bool:
             os.close(nowhere)
         return False
     return True
+
+
+def say(text: str) -> None:
+    """Print lines for people, where they never mix with data; no command, whatever is in them."""
+    for line in text.split("\n"):
+        write_line(sys.stderr, printable(line, limit=MOST_SAID))
 
 
 def open_missing_streams() -> None:

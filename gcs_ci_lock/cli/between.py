@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from gcs_ci_lock.cli.common import Held, acquire, open_lock, request_of, say
+from gcs_ci_lock.cli.common import Held, acquire, open_lock, request_of
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.handover import Handover
@@ -18,8 +18,8 @@ from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.leasefile import LeaseFile, OwnMark, WantedStop
 from gcs_ci_lock.leaving import patiently
 from gcs_ci_lock.lock import Released
-from gcs_ci_lock.output import write_line
-from gcs_ci_lock.report.lines import lost_lines, released_line
+from gcs_ci_lock.output import say, write_line
+from gcs_ci_lock.report.lines import lease_lost, released_line
 
 KEPT_BEHIND = "a background process"
 KEEPER_ENDS_WITHIN = 30.0
@@ -127,15 +127,15 @@ def check_lease(path: Path, *, verbose: bool) -> int:
     mark = lease_file.keeper()
     if handover.kept and not mark.alive:
         gone = f"token {handover.token}: its keeper is gone, and nobody renews it"
-        raise LeaseLost("\n".join(lost_lines(handover.name, mark.ended or gone)))
+        raise lease_lost(handover.name, Lost(reason=mark.ended or gone))
     connection, lock = open_lock(handover, verbose=verbose)
     tenure = patiently(lock, connection.chance, lambda: adopt(lock, handover), patience=PATIENCE)
     if isinstance(tenure, Lost):
-        raise LeaseLost("\n".join(lost_lines(handover.name, tenure.reason)))
+        raise lease_lost(handover.name, tenure)
     boot = connection.clock.boot()
     if not tenure.believed(boot, connection.server_clock.at(boot).latest):
-        reason = f"token {handover.token} was not renewed in time"
-        raise LeaseLost("\n".join(lost_lines(handover.name, reason)))
+        late = Lost(reason=f"token {handover.token} was not renewed in time")
+        raise lease_lost(handover.name, late)
     say(f'Lock "{handover.name}" is held: fencing token {handover.token}')
     return 0
 
@@ -163,8 +163,7 @@ def release_lease(path: Path, *, verbose: bool) -> int:
     if not handover.token:
         say(f'Nothing to release: lock "{handover.name}" was not acquired')
         return 0
-    reason = taken_away(handover.token, result).reason
-    raise LeaseLost("\n".join(lost_lines(handover.name, reason)))
+    raise lease_lost(handover.name, taken_away(handover.token, result))
 
 
 def keep_lease(path: Path, inherited: int) -> int:

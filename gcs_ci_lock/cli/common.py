@@ -1,7 +1,6 @@
 """What the commands have in common: connecting, waiting, and telling how it went."""
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,26 +10,17 @@ from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
-from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LockError, NotAcquired
 from gcs_ci_lock.handed import release
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
-from gcs_ci_lock.output import write_line
+from gcs_ci_lock.output import say
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.report.lines import acquired_line, timeout_lines
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
-
-MOST_SAID = 2_000
-
-
-def say(line: str) -> None:
-    """Print lines for people, where they never mix with data; no command, whatever is in them."""
-    for one in line.split("\n"):
-        write_line(sys.stderr, printable(one, limit=MOST_SAID))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,19 +102,17 @@ def acquire(
     connection = open_bucket(request.paths.location.bucket, asking.endpoint, verbose=asking.verbose)
     lock = connection.lock(request.paths, request.timing)
 
-    def ask(lease: str) -> None:
-        announce(handover_of(request, lease, token=0, endpoint=asking.endpoint))
+    def handover(lease: str) -> Handover:
+        return Handover.asked(request, lease, endpoint=asking.endpoint)
 
-    progress = Progress(say, clock=connection.clock, asking=ask)
+    progress = Progress(say, clock=connection.clock, asking=lambda lease: announce(handover(lease)))
     waiter = Waiter(lock, request, chance=connection.chance, stop=stop, observer=progress)
     outcome = waiter.run()
     match outcome:
         case Acquired():
             tenure = outcome.tenure
             try:
-                announce(
-                    handover_of(request, tenure.lease, token=tenure.token, endpoint=asking.endpoint)
-                )
+                announce(handover(tenure.lease).granted(tenure, waited=outcome.waited))
             except LockError:
                 # Nobody would know of the lease.
                 release(lock, tenure.lease, chance=connection.chance)
@@ -138,17 +126,3 @@ def acquire(
         case Stopped():
             say(f'Stopped waiting for lock "{request.paths.name}"')
             return outcome
-
-
-def handover_of(request: LockRequest, lease: str, *, token: int, endpoint: str) -> Handover:
-    """Return the lease as it is handed to another process."""
-    return Handover(
-        bucket=str(request.paths.location),
-        name=request.paths.name,
-        lease=lease,
-        token=token,
-        ttl_s=request.timing.ttl,
-        max_hold_s=request.max_hold,
-        kept=request.timing.beat is not None,
-        endpoint=endpoint,
-    )

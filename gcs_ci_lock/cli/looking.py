@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from gcs_ci_lock.cli.common import open_bucket, say
+from gcs_ci_lock.cli.common import open_bucket
 from gcs_ci_lock.core.names import Location, LockPaths, checked_name
 from gcs_ci_lock.core.protocol import empty_record, settled
 from gcs_ci_lock.core.queue import living
@@ -11,7 +11,7 @@ from gcs_ci_lock.core.settings import lock_paths
 from gcs_ci_lock.core.text import printable_json
 from gcs_ci_lock.core.timing import DEFAULT_TTL, Timing
 from gcs_ci_lock.errors import Ambiguous, RecordInvalid, StorageUnreachable, UsageError
-from gcs_ci_lock.output import write_line
+from gcs_ci_lock.output import say, write_line
 from gcs_ci_lock.report.status import LockStatus, status_json, status_lines
 from gcs_ci_lock.wiring import Connection
 
@@ -60,11 +60,9 @@ def _look(connection: Connection, paths: LockPaths) -> LockStatus | RecordInvali
     tickets = lock.tickets()
     earliest = lock.now().earliest
     record = settled(stored.record or empty_record(paths.name, earliest), earliest)
-    waiting = sorted(
-        living(tickets, record, earliest), key=lambda t: (-t.priority, t.arrival, t.lease)
-    )
+    waiting = tuple(living(tickets, record, earliest))
     return LockStatus(
-        name=paths.name, uri=paths.uri, record=record, waiters=tuple(waiting), earliest=earliest
+        name=paths.name, uri=paths.uri, record=record, waiters=waiting, earliest=earliest
     )
 
 

@@ -1,19 +1,16 @@
 """The entry of the command line: commands, errors as exit codes."""
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import Annotated, ParamSpec
 
 import typer
 
 from gcs_ci_lock.cli import demo, foreground, inspect, lease
-from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.output import open_missing_streams, write_line
+from gcs_ci_lock.output import open_missing_streams, say
 
 _P = ParamSpec("_P")
-MOST_COMPLAINED = 1_000
 
 app = typer.Typer(
     name="gcs-ci-lock",
@@ -26,13 +23,6 @@ app = typer.Typer(
 )
 
 
-def complain(message: str) -> None:
-    """Print an error; no command of a runner, whatever is in it."""
-    for number, line in enumerate(message.split("\n")):
-        name = "" if number else "gcs-ci-lock: "
-        write_line(sys.stderr, name + printable(line, limit=MOST_COMPLAINED))
-
-
 def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
     """Turn what a command returns or raises into the exit code of the process."""
 
@@ -41,10 +31,10 @@ def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
         try:
             code = command(*args, **kwargs)
         except LockError as error:
-            complain(str(error))
+            say(f"gcs-ci-lock: {error}")
             code = error.exit_code
         except Exception as error:  # noqa: BLE001 - a traceback helps nobody at 3 a.m.
-            complain(f"failed unexpectedly: {type(error).__name__}: {error}")
+            say(f"gcs-ci-lock: failed unexpectedly: {type(error).__name__}: {error}")
             code = LockError.exit_code
         raise typer.Exit(code)
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gcs_ci_lock.cli.common import Held, acquire, say
+from gcs_ci_lock.cli.common import Held, acquire
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.command import Command, Finished
@@ -14,15 +14,14 @@ from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.errors import LeaseLost, LockError
 from gcs_ci_lock.handed import release
-from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.keeper import HANGS, Keeper
 from gcs_ci_lock.lock import Released
-from gcs_ci_lock.report.lines import lost_lines, released_line
+from gcs_ci_lock.output import say
+from gcs_ci_lock.report.lines import lease_lost, released_line
 
 KEPT_HERE = "this process"
 # A held lock is looked after at least this often, so that a loss is told in time.
 LOOK_EVERY = 0.5
-# So much longer than its time limit a renewal may take.
-HANGS = 2.0
 
 _T = TypeVar("_T")
 
@@ -113,7 +112,7 @@ def _while_kept(held: Held, work: Callable[[Keeper], _T]) -> _T:
         return work(keeper)
     finally:
         stop.set()
-        # A renewal in flight ends by its time limit, unless a server drips.
+        # Unless a server drips.
         thread.join(held.request.timing.write_timeout + HANGS)
         held.renewing = thread.is_alive()
 
@@ -138,7 +137,7 @@ def _give_back(held: Held) -> Lost | None:
 
 
 def _loss(held: Held, lost: Lost) -> LeaseLost:
-    return LeaseLost("\n".join(lost_lines(held.request.paths.name, lost.reason)))
+    return lease_lost(held.request.paths.name, lost)
 
 
 def _ignore(_: Handover) -> None:

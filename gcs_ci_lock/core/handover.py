@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from gcs_ci_lock.core.names import Location, LockPaths, checked_name
+from gcs_ci_lock.core.request import LockRequest, Tenure
 from gcs_ci_lock.core.strict import Invalid, Reader, invalid, parsed
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import Timing
@@ -29,16 +30,47 @@ class Handover:
         max_hold_s: seconds after which the lease is renewed no more.
         kept: whether a keeper renews it.
         endpoint: another storage endpoint than Google's, or "".
+        waited_s: seconds from asking to the grant.
+        granted_at: server time of the grant, seconds since 1970; 0 while only asked for.
     """
 
     bucket: str
     name: str
     lease: str
-    token: int
+    token: int = 0
     ttl_s: float
     max_hold_s: float
     kept: bool
-    endpoint: str
+    endpoint: str = ""
+    waited_s: float = 0.0
+    granted_at: float = 0.0
+
+    @classmethod
+    def asked(cls, request: LockRequest, lease: str, *, endpoint: str) -> "Handover":
+        """Return the lease id that is going to be claimed: nothing is granted yet."""
+        return cls(
+            bucket=str(request.paths.location),
+            name=request.paths.name,
+            lease=lease,
+            ttl_s=request.timing.ttl,
+            max_hold_s=request.max_hold,
+            kept=request.timing.beat is not None,
+            endpoint=endpoint,
+        )
+
+    def granted(self, tenure: Tenure, *, waited: float) -> "Handover":
+        """Return the same lease with what the grant has brought.
+
+        Args:
+            tenure: as just claimed, before any renewal.
+            waited: seconds.
+        """
+        return replace(
+            self,
+            token=tenure.token,
+            waited_s=waited,
+            granted_at=tenure.expires_at - tenure.timing.ttl,
+        )
 
     @property
     def paths(self) -> LockPaths:
@@ -91,6 +123,8 @@ class Handover:
             max_hold_s=reader.number("max_hold_s"),
             kept=kept,
             endpoint=reader.text("endpoint"),
+            waited_s=reader.number("waited_s"),
+            granted_at=reader.number("granted_at"),
         )
         reader.finish()
         # The same rules as for what a user writes: a state file is foreign text too.

@@ -15,11 +15,9 @@ class Lost:
 
     Attributes:
         reason: one line for people, e.g. "token 41 expired at 14:02:11Z".
-        not_held: what the record said, or None if the holder gave up by its own clock.
     """
 
     reason: str
-    not_held: NotHeld | None = None
 
 
 def given_up(tenure: Tenure, boot: float, trouble: str = "") -> Lost:
@@ -49,4 +47,4 @@ def taken_away(token: int, not_held: NotHeld) -> Lost:
         what = f"{'was evicted' if ended.outcome == 'evicted' else ended.outcome} at {when}{note}"
     tokens = ", ".join(str(h.token) for h in not_held.holders)
     now = f"; the lock is held with token {tokens} now" if tokens else ""
-    return Lost(reason=f"token {token} {what}{now}", not_held=not_held)
+    return Lost(reason=f"token {token} {what}{now}")

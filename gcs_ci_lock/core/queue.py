@@ -90,13 +90,17 @@ def fits(present: Iterable[Tolerant], claimant: Tolerant) -> bool:
 
 
 def living(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[Ticket]:
-    """Return the tickets that count: refreshed lately, not superseded, not already served."""
+    """Return the tickets that count, first in line first.
+
+    They were refreshed lately, are not superseded, and were not served already.
+    """
     served = {h.lease for h in record.holders} | {e.lease for e in record.history}
-    return [
+    counted = (
         t
         for t in tickets
         if not is_dead(t, earliest) and not t.superseded_by and t.lease not in served
-    ]
+    )
+    return sorted(counted, key=_rank)
 
 
 def is_dead(ticket: Ticket, earliest: float) -> bool:
@@ -112,9 +116,9 @@ def turn_of(claimant: Claimant, holders: Sequence[Holder], counted: Iterable[Tic
         holders: those not yet expired.
         counted: what `living` returned; the claimant's own ticket may be among them.
     """
-    mine = (-claimant.priority, claimant.arrival, claimant.lease)
-    others = sorted(((_rank(t), t) for t in counted if t.lease != claimant.lease), key=_first)
-    ahead = tuple(ticket for rank, ticket in others if rank < mine)
+    mine = _rank(claimant)
+    others = (t for t in counted if t.lease != claimant.lease and _rank(t) < mine)
+    ahead = tuple(sorted(others, key=_rank))
     return Turn(
         ahead=ahead,
         patience=_patience(claimant, holders, ahead),
@@ -122,12 +126,8 @@ def turn_of(claimant: Claimant, holders: Sequence[Holder], counted: Iterable[Tic
     )
 
 
-def _rank(ticket: Ticket) -> tuple[int, float, str]:
-    return (-ticket.priority, ticket.arrival, ticket.lease)
-
-
-def _first(pair: tuple[tuple[int, float, str], Ticket]) -> tuple[int, float, str]:
-    return pair[0]
+def _rank(waiter: Ticket | Claimant) -> tuple[int, float, str]:
+    return (-waiter.priority, waiter.arrival, waiter.lease)
 
 
 def _patience(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Ticket]) -> float:

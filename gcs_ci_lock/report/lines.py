@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.record import Holder
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
+from gcs_ci_lock.errors import LeaseLost
 from gcs_ci_lock.report.people import clock_time, link, place_text, slots_text, who
 
 MOST_SHOWN = 5
@@ -51,12 +53,12 @@ def released_line(name: str, token: int) -> str:
     return f'Released lock "{name}"' + (f" (fencing token {token})" if token else "")
 
 
-def lost_lines(name: str, reason: str) -> list[str]:
-    """Return that a lease is lost, why, and what to do."""
-    return [
-        f'lock "{name}" is not ours any more: {reason}.',
-        f"Stop this job; another may be running. See: gcs-ci-lock status {name}",
-    ]
+def lease_lost(name: str, lost: Lost) -> LeaseLost:
+    """Return the error that says that a lease is lost, why, and what to do."""
+    return LeaseLost(
+        f'lock "{name}" is not ours any more: {lost.reason}.\n'
+        f"Stop this job; another may be running. See: gcs-ci-lock status {name}"
+    )
 
 
 def _holder_lines(situation: Situation) -> list[str]:

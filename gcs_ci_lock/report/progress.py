@@ -28,11 +28,6 @@ class Progress:
         self._told: object = None
         self._told_at = 0.0
 
-    @property
-    def has_told(self) -> bool:
-        """Tell whether anybody had to wait at all."""
-        return self._told is not None
-
     def asking(self, lease: str) -> None:
         """Hand the lease id on."""
         self._asking(lease)
