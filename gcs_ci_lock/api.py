@@ -15,8 +15,9 @@ from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.timing import parse_duration
 from gcs_ci_lock.errors import LockError, NotAcquired, StorageUnreachable
 from gcs_ci_lock.handed import release
-from gcs_ci_lock.keeper import HANGS, Keeper
+from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock as OneLock
+from gcs_ci_lock.minding import Minding
 from gcs_ci_lock.ports import Chance
 from gcs_ci_lock.report.lines import lease_lost, timeout_lines
 from gcs_ci_lock.report.progress import Progress
@@ -119,12 +120,9 @@ class Lease:
             max_hold=request.max_hold,
             began=acquired.tenure.sent_at,
         )
-        self._stop = threading.Event()
         self._released = False
-        self._thread = threading.Thread(
-            target=self._keeper.keep, args=(self._stop,), name="keeper", daemon=True
-        )
-        self._thread.start()
+        self._minding = Minding(self._keeper)
+        self._minding.start()
 
     def believes_held(self) -> bool:
         """Tell whether we may still believe that we hold the lock; no request is made."""
@@ -150,9 +148,8 @@ class Lease:
         """
         if self._released:
             return
-        self._stop.set()
-        self._thread.join(self._lock.timing.write_timeout + HANGS)
-        if self._thread.is_alive():
+        self._minding.stop()
+        if self._minding.hangs:
             message = f'lock "{self.name}" was not released: a renewal hangs'
             raise StorageUnreachable(message)
         result = release(self._lock, self.id, chance=self._chance)

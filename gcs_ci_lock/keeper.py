@@ -5,6 +5,7 @@ not delay it, and whoever depends on the lease asks `lost()` instead of waiting 
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gcs_ci_lock.core.loss import Lost, given_up
@@ -15,8 +16,6 @@ from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.ports import Chance, Stop
 
 BEAT_SPREAD = 0.1
-# A renewal in flight ends by its time limit, and so much later at the latest.
-HANGS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,14 @@ class Keeper:
     """
 
     def __init__(
-        self, lock: Lock, tenure: Tenure, *, chance: Chance, max_hold: float, began: float
+        self,
+        lock: Lock,
+        tenure: Tenure,
+        *,
+        chance: Chance,
+        max_hold: float,
+        began: float,
+        tried: Callable[["Keeper"], object] = id,
     ) -> None:
         """Take a lease that was just acquired or adopted; no request is made.
 
@@ -41,6 +47,7 @@ class Keeper:
             chance: for jitter.
             max_hold: seconds from `began` after which the lease is renewed no more.
             began: boot clock when the lease was acquired.
+            tried: called after every attempt to renew, in the thread of `keep`.
         """
         self._lock = lock
         self._tenure = tenure
@@ -49,8 +56,15 @@ class Keeper:
         self._ends_at = began + max_hold
         self._guard = threading.Lock()
         self._lost: Lost | None = None
-        self._trouble = ""
+        self._tried = tried
+        self.trouble = ""
         self.beats = 0
+        self.missed = 0
+
+    @property
+    def lock(self) -> Lock:
+        """The lock that is kept."""
+        return self._lock
 
     @property
     def tenure(self) -> Tenure:
@@ -67,13 +81,18 @@ class Keeper:
                 reason = f"max-hold of {spoken(self._max_hold)} is over"
                 self._lost = Lost(reason=f"token {self._tenure.token}: {reason}")
             if self._lost is None and not self._tenure.believed(boot, latest):
-                self._lost = given_up(self._tenure, boot, self._trouble)
+                self._lost = given_up(self._tenure, boot, self.trouble)
             return self._lost
 
-    def keep(self, stop: Stop) -> Kept | Lost:
-        """Renew the lease again and again; returns at the latest when a request has timed out."""
+    def keep(self, stop: Stop, *, at_once: bool = False) -> Kept | Lost:
+        """Renew the lease again and again; returns at the latest when a request has timed out.
+
+        Args:
+            stop: ends it.
+            at_once: whether the first renewal is due now: it shows that renewing works.
+        """
         failures = 0
-        due = self._due()
+        due = self._lock.clock.boot() if at_once else self._due()
         while (lost := self.lost()) is None:
             wake_at = min(due, self._tenure.deadline, self._ends_at)
             if stop.wait(max(wake_at - self._lock.clock.boot(), 0.0)):
@@ -83,12 +102,14 @@ class Keeper:
             try:
                 self._beat()
             except Exception as error:  # noqa: BLE001 - whatever it was, the deadline decides
-                self._trouble = str(error) if isinstance(error, LockError) else repr(error)
+                self.trouble = str(error) if isinstance(error, LockError) else repr(error)
                 failures += 1
+                self.missed += 1
                 due = self._lock.clock.boot() + backoff(failures - 1, self._chance.fraction())
             else:
                 failures = 0
                 due = self._due()
+            self._tried(self)
         return lost
 
     def _beat(self) -> None:
@@ -100,7 +121,7 @@ class Keeper:
             # An answer that came after the deadline does not bring a lost lease back.
             elif self._lost is None and self._tenure.believed(boot):
                 self._tenure = result
-                self._trouble = ""
+                self.trouble = ""
                 self.beats += 1
 
     def _due(self) -> float:

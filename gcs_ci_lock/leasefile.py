@@ -9,18 +9,16 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.ports import Clock, Stop
+from gcs_ci_lock.ports import Clock
 
 _MAX_BYTES = 65_536
 _LOOK_EVERY = 0.05
-_LOOK_AT_FILE_EVERY = 0.5
 _TRIES = 10
 
 
@@ -156,27 +154,6 @@ class LeaseFile:
                 return False
             clock.sleep(_LOOK_EVERY)
         return True
-
-
-class WantedStop:
-    """A `Stop` that is also uttered by deleting or replacing the lease file."""
-
-    def __init__(self, stop: Stop, wanted: Callable[[], bool], clock: Clock) -> None:
-        """Take another wish to stop, and what tells whether the lease is still wanted."""
-        self._stop = stop
-        self._wanted = wanted
-        self._clock = clock
-
-    def is_set(self) -> bool:
-        """Tell whether either has been uttered."""
-        return self._stop.is_set() or not self._wanted()
-
-    def wait(self, seconds: float, /) -> bool:
-        """Wait until either is uttered or the time is over."""
-        until = self._clock.boot() + seconds
-        while not self.is_set() and (left := until - self._clock.boot()) > 0:
-            self._stop.wait(min(left, _LOOK_AT_FILE_EVERY))
-        return self.is_set()
 
 
 class OwnMark:

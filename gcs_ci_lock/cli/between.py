@@ -14,12 +14,13 @@ from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.detached import start_keeper
 from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, UsageError
 from gcs_ci_lock.handed import PATIENCE, adopt, end, release
-from gcs_ci_lock.keeper import Keeper
-from gcs_ci_lock.leasefile import LeaseFile, OwnMark, WantedStop
+from gcs_ci_lock.keeping import keep_handed
+from gcs_ci_lock.leasefile import LeaseFile, OwnMark
 from gcs_ci_lock.leaving import patiently
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.output import say, write_line
 from gcs_ci_lock.report.lines import lease_lost, released_line
+from gcs_ci_lock.wanted import WantedStop
 
 KEPT_BEHIND = "a background process"
 KEEPER_ENDS_WITHIN = 30.0
@@ -174,32 +175,16 @@ def keep_lease(path: Path, inherited: int) -> int:
     stop = WantedStop(SignalStop(), lambda: lease_file.holds(handover.lease), SystemClock())
     try:
         connection, lock = open_lock(handover, verbose=False)
-        tenure = patiently(
-            lock, connection.chance, lambda: adopt(lock, handover), patience=PATIENCE
-        )
-        if isinstance(tenure, Lost):
-            raise LeaseLost(tenure.reason)
-        keeper = Keeper(
-            lock,
-            tenure,
-            chance=connection.chance,
-            max_hold=handover.max_hold_s,
-            began=tenure.sent_at,
-        )
-        mark.say("")
-        result = keeper.keep(stop)
-        if isinstance(result, Lost):
-            mark.say(result.reason)
-            return LeaseLost.exit_code
-        ended = end(lock, handover, chance=connection.chance)
-        mark.say(
-            f"token {handover.token} was released"
-            if isinstance(ended, Released)
-            else taken_away(handover.token, ended).reason
+        ended = keep_handed(
+            lock, handover, stop, chance=connection.chance, at_work=lambda _: mark.say("")
         )
     except LockError as error:
         mark.say(str(error))
         return error.exit_code
+    if isinstance(ended, Lost):
+        mark.say(ended.reason)
+        return LeaseLost.exit_code
+    mark.say(f"token {handover.token} was released")
     return 0
 
 

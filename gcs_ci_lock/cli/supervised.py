@@ -1,7 +1,6 @@
 """What `run` and `hold` do once they have the lock: keep it, watch it, give it back."""
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -14,14 +13,12 @@ from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.errors import LeaseLost, LockError
 from gcs_ci_lock.handed import release
-from gcs_ci_lock.keeper import HANGS, Keeper
 from gcs_ci_lock.lock import Released
+from gcs_ci_lock.minding import Minding
 from gcs_ci_lock.output import say
 from gcs_ci_lock.report.lines import lease_lost, released_line
 
 KEPT_HERE = "this process"
-# A held lock is looked after at least this often, so that a loss is told in time.
-LOOK_EVERY = 0.5
 
 _T = TypeVar("_T")
 
@@ -45,9 +42,9 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
         "GCS_CI_LOCK_NAME": held.request.paths.name,
     }
 
-    def work(keeper: Keeper) -> Finished | Lost:
+    def work(minding: Minding) -> Finished | Lost:
         return command.supervise(
-            keeper.lost,
+            minding.keeper.lost,
             clock=held.connection.clock,
             kill_within=tenure.timing.margin,
             pending=lambda: stop.number,
@@ -88,13 +85,7 @@ def hold_lock(asking: Asking) -> int:
     if isinstance(held, Stopped):
         return stop.exit_code
 
-    def watch(keeper: Keeper) -> Lost | None:
-        while not stop.wait(LOOK_EVERY):
-            if (lost := keeper.lost()) is not None:
-                return lost
-        return keeper.lost()
-
-    lost = _while_kept(held, watch)
+    lost = _while_kept(held, lambda minding: minding.until(stop))
     gone = _give_back(held)
     lost = lost or gone
     if lost is not None:
@@ -102,19 +93,14 @@ def hold_lock(asking: Asking) -> int:
     return 0
 
 
-def _while_kept(held: Held, work: Callable[[Keeper], _T]) -> _T:
+def _while_kept(held: Held, work: Callable[[Minding], _T]) -> _T:
     """Renew the lease in a thread while something else is done in this one."""
-    keeper = held.keeper()
-    stop = threading.Event()
-    thread = threading.Thread(target=keeper.keep, args=(stop,), name="keeper", daemon=True)
-    thread.start()
+    minding = Minding(held.keeper())
     try:
-        return work(keeper)
+        with minding:
+            return work(minding)
     finally:
-        stop.set()
-        # Unless a server drips.
-        thread.join(held.request.timing.write_timeout + HANGS)
-        held.renewing = thread.is_alive()
+        held.renewing = minding.hangs
 
 
 def _give_back(held: Held) -> Lost | None:
