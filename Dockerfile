@@ -29,7 +29,8 @@ FROM debian:trixie-slim
 LABEL org.opencontainers.image.title="gcs-ci-lock" \
       org.opencontainers.image.description="Serialise deployments in CI with a lock kept in Google Cloud Storage" \
       org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="0.1.0"
+      org.opencontainers.image.version="0.1.0" \
+      gcs-ci-lock.image="1"
 # Bytecode of the standard library is part of what makes a start quick; it is kept.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3-minimal \

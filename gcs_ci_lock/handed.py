@@ -29,17 +29,23 @@ def adopt(lock: Lock, handover: Handover) -> Tenure | Lost:
     return taken_away(handover.token, NotHeld(ended=ended, holders=holders))
 
 
-def release(lock: Lock, lease: str, *, chance: Chance) -> Released | NotHeld:
+def release(lock: Lock, lease: str, *, chance: Chance, note: str = "") -> Released | NotHeld:
     """Release a lease, trying again while the server does not answer.
+
+    Args:
+        lock: the lock.
+        lease: the lease id.
+        chance: for jitter.
+        note: why, for the history.
 
     Raises:
         StorageUnreachable: it never did; the lease ends by itself.
         LockError: as `Lock.release`.
     """
-    return patiently(lock, chance, lambda: lock.release(lease), patience=PATIENCE)
+    return patiently(lock, chance, lambda: lock.release(lease, note=note), patience=PATIENCE)
 
 
-def end(lock: Lock, handover: Handover, *, chance: Chance) -> Released | NotHeld:
+def end(lock: Lock, handover: Handover, *, chance: Chance, note: str = "") -> Released | NotHeld:
     """Release the lease, and what a claim that was cut off may have left: claim and ticket.
 
     Touches nothing of anybody else.
@@ -49,7 +55,7 @@ def end(lock: Lock, handover: Handover, *, chance: Chance) -> Released | NotHeld
         LockError: as `Lock.release`.
     """
     if handover.token:
-        return release(lock, handover.lease, chance=chance)
+        return release(lock, handover.lease, chance=chance, note=note)
     result = patiently(lock, chance, lambda: lock.disown(handover.lease), patience=PATIENCE)
     patiently(lock, chance, lambda: _leave_queue(lock, handover), patience=PATIENCE)
     return result

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gcs_ci_lock.core.loss import Lost, given_up
+from gcs_ci_lock.core.loss import MAX_HOLD_OVER, Lost, given_up
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.timing import backoff, spoken
 from gcs_ci_lock.errors import LockError
@@ -78,8 +78,8 @@ class Keeper:
         latest = self._lock.server_clock.at(boot).latest
         with self._guard:
             if self._lost is None and boot >= self._ends_at:
-                reason = f"max-hold of {spoken(self._max_hold)} is over"
-                self._lost = Lost(reason=f"token {self._tenure.token}: {reason}")
+                reason = f"{MAX_HOLD_OVER} ({spoken(self._max_hold)})"
+                self._lost = Lost(reason=f"token {self._tenure.token}: {reason}", spent=True)
             if self._lost is None and not self._tenure.believed(boot, latest):
                 self._lost = given_up(self._tenure, boot, self.trouble)
             return self._lost

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost, taken_away
+from gcs_ci_lock.core.loss import MAX_HOLD_OVER, Lost, taken_away
 from gcs_ci_lock.errors import StorageUnreachable
 from gcs_ci_lock.handed import PATIENCE, adopt, end
 from gcs_ci_lock.keeper import Keeper
@@ -22,10 +22,11 @@ def keep_handed(
     at_work: Callable[[Keeper], object] = id,
     tried: Callable[[Keeper], object] = id,
     at_once: bool = False,
+    note: Callable[[], str] = str,
 ) -> Released | Lost:
-    """Renew a lease until the stop, then release it; return early if it is lost.
+    """Renew a lease until the stop or the end of max-hold, then release it.
 
-    A lost lease is not released: it may be another's by then, and ends by itself.
+    A lease that is lost is not released: it may be another's by then, and ends by itself.
 
     Args:
         lock: nobody else may use it meanwhile.
@@ -35,6 +36,7 @@ def keep_handed(
         at_work: called once, before the first renewal.
         tried: called after every attempt to renew, in another thread.
         at_once: whether the first renewal is due now.
+        note: returns why it was stopped, for the history.
 
     Raises:
         StorageUnreachable: the lease could not be found at the beginning, or not be released at
@@ -55,10 +57,12 @@ def keep_handed(
     at_work(keeper)
     with Minding(keeper, at_once=at_once) as minding:
         lost = minding.until(stop)
-    if lost is not None:
+    if lost is not None and not lost.spent:
         return lost
     if minding.hangs:
         message = f'lock "{handover.name}" was not released: a renewal hangs'
         raise StorageUnreachable(message)
-    result = end(lock, handover, chance=chance)
-    return result if isinstance(result, Released) else taken_away(handover.token, result)
+    result = end(lock, handover, chance=chance, note=MAX_HOLD_OVER if lost else note())
+    if not isinstance(result, Released):
+        return taken_away(handover.token, result)
+    return lost or result

@@ -7,8 +7,6 @@ by the background keeper, for as long as they live, and says who that is or how 
 import contextlib
 import fcntl
 import os
-import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +14,14 @@ from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.ports import Clock
+from gcs_ci_lock.privatefile import (
+    MAX_BYTES,
+    ExposedError,
+    open_regular,
+    read_private,
+    write_private,
+)
 
-_MAX_BYTES = 65_536
 _LOOK_EVERY = 0.05
 _TRIES = 10
 
@@ -60,17 +64,9 @@ class LeaseFile:
         Raises:
             UsageError: it cannot be written there.
         """
-        draft = ""
         try:
-            # A name that nobody can have prepared.
-            descriptor, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(handover.encoded() + "\n")
-            Path(draft).replace(self.path)
+            write_private(self.path, handover.encoded())
         except OSError as error:
-            if draft:
-                with contextlib.suppress(OSError):
-                    Path(draft).unlink()
             message = f"lease file {self.path} cannot be written: {error.strerror}"
             raise UsageError(message) from None
         self._lease = handover.lease
@@ -94,21 +90,18 @@ class LeaseFile:
             UsageError: it is there, and is not what `write` left.
         """
         try:
-            descriptor = _open_regular(self.path, os.O_RDONLY)
+            text = read_private(self.path)
         except FileNotFoundError:
             return None
+        except ExposedError as error:
+            message = (
+                f"lease file {self.path} {error.strerror}, as acquire writes it; somebody else "
+                "may have put it there"
+            )
+            raise UsageError(message) from None
         except OSError as error:
             message = f"lease file {self.path} cannot be read: {error.strerror}"
             raise UsageError(message) from None
-        with os.fdopen(descriptor, "rb") as file:
-            # One that came with a checkout could send our credentials to somebody's endpoint.
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-                message = (
-                    f"lease file {self.path} is open to others: expected mode 0600, as acquire "
-                    "writes it; somebody else may have put it there"
-                )
-                raise UsageError(message)
-            text = file.read(_MAX_BYTES + 1).decode(errors="replace")
         return Handover.decode(text, source=f"lease file {self.path}")
 
     def remove(self) -> None:
@@ -127,12 +120,12 @@ class LeaseFile:
     def keeper(self) -> KeeperMark:
         """Tell who works for this file, and what it said."""
         try:
-            descriptor = _open_regular(self.mark_path, os.O_RDONLY)
+            descriptor = open_regular(self.mark_path, os.O_RDONLY)
         except OSError:
             return KeeperMark(alive=False, pid=0, ended="")
         with os.fdopen(descriptor, "rb") as file:
             alive = _locked_by_another(descriptor)
-            said = file.read(_MAX_BYTES).decode(errors="replace")
+            said = file.read(MAX_BYTES).decode(errors="replace")
         pid, _, ended = said.partition(" ")
         number = int(pid) if pid.isdecimal() and len(pid) < 10 else 0  # noqa: PLR2004 - no pid is longer
         return KeeperMark(alive=alive, pid=number, ended=printable(ended.strip()))
@@ -172,7 +165,7 @@ class OwnMark:
         """
         for _ in range(_TRIES):
             try:
-                descriptor = _open_regular(lease_file.mark_path, os.O_RDWR | os.O_CREAT)
+                descriptor = open_regular(lease_file.mark_path, os.O_RDWR | os.O_CREAT)
             except OSError as error:
                 message = f"lease file {lease_file.path} cannot be written: {error.strerror}"
                 raise UsageError(message) from None
@@ -195,16 +188,6 @@ class OwnMark:
     def close(self) -> None:
         """Leave the mark to the process that has inherited it."""
         os.close(self.descriptor)
-
-
-def _open_regular(path: Path, flags: int) -> int:
-    # Opening a pipe would wait for somebody at its other end.
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    message = "it is not a regular file"
-    raise OSError(0, message)
 
 
 def _lock(descriptor: int) -> bool:

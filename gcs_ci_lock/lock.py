@@ -13,7 +13,7 @@ from gcs_ci_lock.core.loss import Lost, given_up, taken_away
 from gcs_ci_lock.core.names import LockPaths
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.queue import Claimant, fits
-from gcs_ci_lock.core.record import Holder, Record, Ticket
+from gcs_ci_lock.core.record import Ended, Holder, Record, Ticket
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.strict import MAX_RECORD_BYTES
 from gcs_ci_lock.core.tickets import decode_ticket
@@ -32,9 +32,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """The lease was ended by this call, or by an earlier one whose answer was lost."""
+    """The lease was ended by its holder: by this call, or by an earlier one.
 
-    holder: Holder | None
+    Attributes:
+        ended: the end as it stands in the history.
+    """
+
+    ended: Ended
 
 
 class Lock:
@@ -180,6 +184,10 @@ class Lock:
     def release(self, lease: str, *, note: str = "") -> Released | NotHeld:
         """End a lease, and nobody else's; one request if nobody wrote since our last.
 
+        Args:
+            lease: the lease id.
+            note: why, for the history.
+
         Raises:
             StoreError: it is not known whether it has ended; call again, or let it expire.
             RecordInvalid: likewise.
@@ -192,13 +200,14 @@ class Lock:
             result = protocol.release(stored.record, lease, earliest=now.earliest, note=note)
             if isinstance(result, NotHeld):
                 # Nobody but its holder releases a lease: an earlier write of ours has landed.
-                ours = result.ended is not None and result.ended.outcome == "released"
-                return Released(holder=None) if ours else result
+                if result.ended is not None and result.ended.outcome == "released":
+                    return Released(ended=result.ended)
+                return result
             try:
                 self._write(result.record, stored.generation)
             except Changed:
                 continue
-            return Released(holder=result.holder)
+            return Released(ended=result.ended)
 
     def disown(self, lease: str) -> Released | NotHeld:
         """Make sure that a claim whose answer is unknown never holds the lock.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gcs_ci_lock.clock import ObservedServerClock, SystemChance, SystemClock
 from gcs_ci_lock.core.names import LockPaths
+from gcs_ci_lock.core.pinned import AMBIENT, Pinned
 from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.ports import Chance, Clock, ServerClock, Store
@@ -35,6 +36,7 @@ def connect(
     *,
     endpoint: str | None,
     environ: Mapping[str, str],
+    pinned: Pinned | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Connection:
     """Return a connection to a bucket; no request to the bucket is made.
@@ -43,6 +45,7 @@ def connect(
         bucket: its bare name.
         endpoint: another storage endpoint than Google's, or None.
         environ: where credentials and proxies are looked up.
+        pinned: credentials; None: those that `environ` names.
         log: is given one line for each storage request.
 
     Raises:
@@ -60,6 +63,40 @@ def connect(
         environ=environ,
         clock=clock,
         server_clock=server_clock,
+        pinned=pinned,
         log=log,
     )
     return Connection(store=store, clock=clock, server_clock=server_clock, chance=SystemChance())
+
+
+def pin(
+    environ: Mapping[str, str],
+    *,
+    endpoint: str,
+    credentials_json: str = "",
+    provider: str = "",
+    service_account: str = "",
+    id_token: str = "",
+) -> Pinned:
+    """Return the credentials by their content, so that they outlive their file and this process.
+
+    Args:
+        environ: where they are looked up if none are given.
+        endpoint: another storage endpoint than Google's, or "".
+        credentials_json: a Google credential configuration or key, or "".
+        provider: a workload identity provider, or "".
+        service_account: an account to act as, together with `provider`, or "".
+        id_token: the job's own token, or "": it is asked of GitHub.
+
+    Raises:
+        UsageError: what is given cannot be used.
+        Denied: what the environment names cannot.
+    """
+    from gcs_ci_lock.stores.credentials import Federation  # noqa: PLC0415 - as in `connect`
+    from gcs_ci_lock.stores.credentials import pin as pin_credentials  # noqa: PLC0415
+    from gcs_ci_lock.stores.endpoint import Endpoint  # noqa: PLC0415
+
+    if Endpoint.choose(endpoint, environ).anonymous:
+        return AMBIENT
+    federation = Federation(provider=provider, service_account=service_account, id_token=id_token)
+    return pin_credentials(environ, credentials_json=credentials_json, federation=federation)

@@ -6,7 +6,7 @@ variable than the one meant. Works the same under act, Gitea and Forgejo.
 Source: actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gcs_ci_lock.core.record import Owner
@@ -100,6 +100,13 @@ class GitHubStep:
     def error(self, text: str) -> None:
         """Annotate the run with an error."""
         self._annotate("error", text)
+
+    def group(self, title: str, lines: Sequence[str]) -> None:
+        """Print lines that are folded away under a title."""
+        self._write(f"::group::{_escaped(printable(title))}")
+        for line in lines:
+            self.say(line)
+        self._write("::endgroup::")
 
     def mask(self, secret: str) -> None:
         """Keep a secret out of the log, each of its lines by itself, from now on."""

@@ -126,7 +126,7 @@ def check_lease(path: Path, *, verbose: bool) -> int:
         message = f'lock "{handover.name}" is not acquired yet: {lease_file.path} is waiting for it'
         raise NotAcquired(message)
     mark = lease_file.keeper()
-    if handover.kept and not mark.alive:
+    if not mark.alive:
         gone = f"token {handover.token}: its keeper is gone, and nobody renews it"
         raise lease_lost(handover.name, Lost(reason=mark.ended or gone))
     connection, lock = open_lock(handover, verbose=verbose)

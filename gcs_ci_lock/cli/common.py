@@ -20,7 +20,7 @@ from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.report.lines import acquired_line, timeout_lines
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
-from gcs_ci_lock.wiring import Connection, connect
+from gcs_ci_lock.wiring import Connection, connect, pin
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,8 +72,24 @@ def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
         UsageError: the endpoint cannot be used.
         Denied: there are no credentials.
     """
+    provider = os.environ.get("GCS_CI_LOCK_WORKLOAD_IDENTITY_PROVIDER", "")
+    pinned = (
+        pin(
+            os.environ,
+            endpoint=endpoint,
+            provider=provider,
+            service_account=os.environ.get("GCS_CI_LOCK_SERVICE_ACCOUNT", ""),
+            id_token=os.environ.get("GCS_CI_LOCK_ID_TOKEN", ""),
+        )
+        if provider
+        else None
+    )
     return connect(
-        bucket, endpoint=endpoint or None, environ=os.environ, log=say if verbose else None
+        bucket,
+        endpoint=endpoint or None,
+        environ=os.environ,
+        pinned=pinned,
+        log=say if verbose else None,
     )
 
 
@@ -103,7 +119,7 @@ def acquire(
     lock = connection.lock(request.paths, request.timing)
 
     def handover(lease: str) -> Handover:
-        return Handover.asked(request, lease, endpoint=asking.endpoint)
+        return Handover.asked(request, lease, endpoint=asking.endpoint, keeper="process")
 
     progress = Progress(say, clock=connection.clock, asking=lambda lease: announce(handover(lease)))
     waiter = Waiter(lock, request, chance=connection.chance, stop=stop, observer=progress)

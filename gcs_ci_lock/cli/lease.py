@@ -47,6 +47,13 @@ def release(
     return release_lease(Path(lease_file), verbose=verbose)
 
 
+def keep_beside() -> int:
+    """Keep the lease that standard input tells (started by the action, in its sidecar)."""
+    from gcs_ci_lock.cli.beside import keep_beside
+
+    return keep_beside()
+
+
 def keep(
     lease_file: Annotated[str, typer.Option("--lease-file", help="What acquire wrote.")],
     mark: Annotated[int, typer.Option("--mark", help="The open file that acquire hands on.")],

@@ -66,6 +66,7 @@ for _name, _command, _hidden in (
     ("check", lease.check, False),
     ("release", lease.release, False),
     ("keep", lease.keep, True),
+    ("keep-beside", lease.keep_beside, True),
     ("status", inspect.status, False),
     ("dry-run", demo.dry_run, False),
 ):

@@ -15,6 +15,8 @@ from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import UsageError
 
 SCHEMA = 1
+KEEPERS = ("none", "process", "sidecar")
+ON_LOST = ("fail", "cancel", "warn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +30,11 @@ class Handover:
         token: the fencing token; 0 while the lease is only asked for.
         ttl_s: seconds from a renewal to its expiry.
         max_hold_s: seconds after which the lease is renewed no more.
-        kept: whether a keeper renews it.
+        keeper: what renews it: "none", "process" or "sidecar".
         endpoint: another storage endpoint than Google's, or "".
         waited_s: seconds from asking to the grant.
         granted_at: server time of the grant, seconds since 1970; 0 while only asked for.
+        on_lost: what the job wants done when the lease is lost: "fail", "cancel" or "warn".
     """
 
     bucket: str
@@ -40,13 +43,16 @@ class Handover:
     token: int = 0
     ttl_s: float
     max_hold_s: float
-    kept: bool
+    keeper: str
     endpoint: str = ""
     waited_s: float = 0.0
     granted_at: float = 0.0
+    on_lost: str = "fail"
 
     @classmethod
-    def asked(cls, request: LockRequest, lease: str, *, endpoint: str) -> "Handover":
+    def asked(
+        cls, request: LockRequest, lease: str, *, endpoint: str, keeper: str, on_lost: str = "fail"
+    ) -> "Handover":
         """Return the lease id that is going to be claimed: nothing is granted yet."""
         return cls(
             bucket=str(request.paths.location),
@@ -54,8 +60,9 @@ class Handover:
             lease=lease,
             ttl_s=request.timing.ttl,
             max_hold_s=request.max_hold,
-            kept=request.timing.beat is not None,
+            keeper=keeper,
             endpoint=endpoint,
+            on_lost=on_lost,
         )
 
     def granted(self, tenure: Tenure, *, waited: float) -> "Handover":
@@ -81,7 +88,7 @@ class Handover:
     def timing(self) -> Timing:
         """The lease's times."""
         timing = Timing.for_ttl(self.ttl_s)
-        return timing if self.kept else replace(timing, beat=None)
+        return timing if self.keeper != "none" else replace(timing, beat=None)
 
     def encoded(self) -> str:
         """Return it as one line of JSON."""
@@ -111,9 +118,6 @@ class Handover:
     def _decode(cls, text: str) -> "Handover":
         reader = Reader("the lease", parsed(text.encode()))
         reader.integer("schema", least=SCHEMA, most=SCHEMA)
-        kept = reader.take("kept")
-        if type(kept) is not bool:
-            invalid("kept", "true or false", kept)
         handover = cls(
             bucket=reader.text("bucket"),
             name=reader.text("name"),
@@ -121,12 +125,20 @@ class Handover:
             token=reader.integer("token"),
             ttl_s=reader.number("ttl_s"),
             max_hold_s=reader.number("max_hold_s"),
-            kept=kept,
+            keeper=_one_of(reader, "keeper", KEEPERS),
             endpoint=reader.text("endpoint"),
             waited_s=reader.number("waited_s"),
             granted_at=reader.number("granted_at"),
+            on_lost=_one_of(reader, "on_lost", ON_LOST),
         )
         reader.finish()
         # The same rules as for what a user writes: a state file is foreign text too.
         _ = (handover.paths, handover.timing)
         return handover
+
+
+def _one_of(reader: Reader, key: str, choices: tuple[str, ...]) -> str:
+    value = reader.text(key)
+    if value not in choices:
+        invalid(key, f"one of {', '.join(choices)}", value)
+    return value

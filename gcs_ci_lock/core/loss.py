@@ -8,6 +8,9 @@ from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 
+# Also the note in the history of a lease that its keeper released for that reason.
+MAX_HOLD_OVER = "max-hold is over"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
@@ -15,9 +18,11 @@ class Lost:
 
     Attributes:
         reason: one line for people, e.g. "token 41 expired at 14:02:11Z".
+        spent: the lease is given up because max-hold is over: it is ours to be released.
     """
 
     reason: str
+    spent: bool = False
 
 
 def given_up(tenure: Tenure, boot: float, trouble: str = "") -> Lost:

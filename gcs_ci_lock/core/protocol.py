@@ -61,6 +61,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Freed:
+    """The record to be written, without the lease's holder, and the lease's end."""
+
+    record: Record
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotHeld:
     """The lease is not among the holders.
 
@@ -168,13 +176,13 @@ def renew(record: Record, lease: str, *, now: Interval, beat: int) -> Written | 
     return Written(record=replace(record, holders=holders), holder=renewed)
 
 
-def release(record: Record, lease: str, *, earliest: float, note: str = "") -> Written | NotHeld:
+def release(record: Record, lease: str, *, earliest: float, note: str = "") -> Freed | NotHeld:
     """End a lease; it removes only its own."""
     mine = record.holder(lease)
     if mine is None:
         return _not_held(record, lease)
     ended = _end_of(mine, "released", earliest, note)
-    return Written(record=_without(record, [ended]), holder=mine)
+    return Freed(record=_without(record, [ended]), ended=ended)
 
 
 def _not_held(record: Record, lease: str) -> NotHeld:

@@ -4,7 +4,6 @@ One request per call, none tried again: the client's own retries turn a success 
 lost into a false refusal.
 """
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import IO, Any, cast
 
-import google.auth
 import requests
 from google.api_core import exceptions as refusals
 from google.auth import credentials as auth_credentials
@@ -22,6 +20,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from requests.adapters import HTTPAdapter
 
+from gcs_ci_lock.core.pinned import Pinned
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import (
     Ambiguous,
@@ -31,9 +30,9 @@ from gcs_ci_lock.errors import (
     StoreError,
 )
 from gcs_ci_lock.ports import Clock, Entry, Found, Missing, ServerClock, Unchanged
+from gcs_ci_lock.stores.credentials import load, pin
 from gcs_ci_lock.stores.endpoint import Endpoint
 
-SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 GOOGLE = "https://storage.googleapis.com"
 # A page has up to a thousand entries; a queue that long is no queue.
 MOST_PAGES = 100
@@ -219,6 +218,7 @@ def connect(
     *,
     endpoint: str | None,
     environ: Mapping[str, str],
+    pinned: Pinned | None = None,
     clock: Clock,
     server_clock: ServerClock,
     log: Callable[[str], None] | None = None,
@@ -228,7 +228,8 @@ def connect(
     Args:
         bucket: its bare name.
         endpoint: another server's URL, or None for Google's.
-        environ: tells whether STORAGE_EMULATOR_HOST is set.
+        environ: tells whether STORAGE_EMULATOR_HOST is set, and where credentials are.
+        pinned: credentials; None: those that `environ` names.
         clock: dates the requests.
         server_clock: is shown every `Date`.
         log: is given one line for each request.
@@ -238,7 +239,7 @@ def connect(
         Denied: there are no credentials.
     """
     target = Endpoint.choose(endpoint, environ)
-    credentials = _anonymous() if target.anonymous else _default_credentials()
+    credentials = _anonymous() if target.anonymous else load(pinned or pin(environ))
     session = requests.Session()
     if not target.anonymous:
         # A token that is refused is renewed once: a request that got 401 was not carried out.
@@ -378,18 +379,3 @@ def _auth_error(doing: str, error: auth_errors.GoogleAuthError) -> StoreError:
 
 def _anonymous() -> auth_credentials.Credentials:
     return auth_credentials.AnonymousCredentials()
-
-
-def _default_credentials() -> auth_credentials.Credentials:
-    # It warns that there is no project; none is needed.
-    logging.getLogger("google.auth._default").setLevel(logging.ERROR)
-    try:
-        credentials, _ = google.auth.default(scopes=[SCOPE])
-    except (auth_errors.GoogleAuthError, ValueError, OSError) as error:
-        message = (
-            f"there are no usable Google credentials ({_cause(error)}). Expected those of "
-            "google-github-actions/auth in a workflow, `gcloud auth application-default login` "
-            "here, or GOOGLE_APPLICATION_CREDENTIALS=FILE"
-        )
-        raise Denied(message) from None
-    return credentials

@@ -187,7 +187,7 @@ def test_what_a_lock_costs_in_requests(bucket: TestBucket) -> None:
         token=acquired.tenure.token,
         ttl_s=120.0,
         max_hold_s=60.0,
-        kept=True,
+        keeper="process",
         endpoint=bucket.endpoint,
     )
     connection = costs.connection()

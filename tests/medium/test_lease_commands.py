@@ -320,7 +320,10 @@ SOUND = json.dumps(
         "token": 42,
         "ttl_s": 120.0,
         "max_hold_s": 600.0,
-        "kept": False,
+        "keeper": "process",
+        "waited_s": 0.0,
+        "granted_at": 0.0,
+        "on_lost": "fail",
         "endpoint": "",
     }
 ).encode()

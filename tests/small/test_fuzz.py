@@ -505,7 +505,7 @@ LEASE = Handover(
     token=41,
     ttl_s=120.0,
     max_hold_s=3600.0,
-    kept=True,
+    keeper="process",
     endpoint="",
 )
 STATES = st.one_of(
@@ -532,11 +532,11 @@ def test_a_state_that_is_taken_is_written_again_as_it_is(text: str) -> None:
     assert text.count('"token"') == 1
 
 
-@pytest.mark.parametrize("kept", ["false", "true", 1, 0, None, [], {}])
-def test_a_state_that_does_not_say_whether_it_is_kept_is_refused(kept: object) -> None:
-    text = json.dumps(json.loads(LEASE.encoded()) | {"kept": kept})
+@pytest.mark.parametrize("keeper", ["", "daemon", 1, 0, None, [], {}])
+def test_a_state_that_does_not_say_who_keeps_the_lease_is_refused(keeper: object) -> None:
+    text = json.dumps(json.loads(LEASE.encoded()) | {"keeper": keeper})
 
-    with pytest.raises(UsageError, match="kept"):
+    with pytest.raises(UsageError, match="keeper"):
         Handover.decode(text, source="lease file x")
 
 

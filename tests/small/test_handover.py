@@ -16,7 +16,7 @@ LEASE = Handover(
     token=41,
     ttl_s=120.0,
     max_hold_s=3600.0,
-    kept=True,
+    keeper="process",
     endpoint="",
 )
 
@@ -35,7 +35,7 @@ def test_what_is_handed_over_arrives() -> None:
 
 @pytest.mark.example
 def test_a_lease_that_nobody_keeps_has_no_beat() -> None:
-    unkept = decode(LEASE.encoded().replace('"kept": true', '"kept": false'))
+    unkept = decode(LEASE.encoded().replace('"process"', '"none"'))
 
     assert unkept.timing.beat is None
     assert unkept.timing.give_up == 80.0

@@ -29,7 +29,7 @@ def handover_of(lease: str, token: int) -> Handover:
         token=token,
         ttl_s=120.0,
         max_hold_s=3600.0,
-        kept=True,
+        keeper="process",
         endpoint="",
     )
 

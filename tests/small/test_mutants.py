@@ -173,7 +173,7 @@ LEASE = Handover(
     token=41,
     ttl_s=120.0,
     max_hold_s=3600.0,
-    kept=True,
+    keeper="process",
     endpoint="",
 )
 
@@ -191,7 +191,10 @@ LEASE = Handover(
             LEASE.encoded().replace('"schema": 1', '"schema": 2'),
             "the lease.schema should be an integer from 1 to 1, found 2",
         ),
-        (LEASE.encoded().replace("true", "7"), "kept should be true or false, found 7"),
+        (
+            LEASE.encoded().replace("process", "daemon"),
+            "keeper should be one of none, process, sidecar, found 'daemon'",
+        ),
     ],
 )
 def test_a_damaged_lease_is_told_of_with_its_source(text: str, reason: str) -> None:

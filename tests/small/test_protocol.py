@@ -11,6 +11,7 @@ from gcs_ci_lock.core.instant import Interval
 from gcs_ci_lock.core.protocol import (
     AlreadyIn,
     AlreadyOver,
+    Freed,
     MayClaim,
     MustWait,
     NotHeld,
@@ -86,7 +87,7 @@ def test_a_grant_applied_twice_changes_nothing_the_second_time(record: Record) -
 @settings(max_examples=50)
 def test_a_release_applied_twice_changes_nothing_the_second_time(record: Record) -> None:
     once = release(granted(record), "me", earliest=NOW + 9)
-    assert isinstance(once, Written)
+    assert isinstance(once, Freed)
 
     twice = release(once.record, "me", earliest=NOW + 99)
 
@@ -101,7 +102,8 @@ def test_a_release_applied_twice_changes_nothing_the_second_time(record: Record)
 def test_a_release_ends_its_own_lease_and_leaves_the_rest(record: Record) -> None:
     result = release(granted(record), "me", earliest=NOW + 9, note="done")
 
-    assert isinstance(result, Written)
+    assert isinstance(result, Freed)
+    assert result.ended == result.record.history[-1]
     after = result.record
     assert after.holders == record.holders
     assert after.history[:-1] == record.history
@@ -151,7 +153,7 @@ def test_only_a_claim_drops_those_whose_time_is_over() -> None:
     released = release(both, "other", earliest=EXPIRES_AT + 50)
 
     assert isinstance(renewed, Written)
-    assert isinstance(released, Written)
+    assert isinstance(released, Freed)
     assert renewed.record.holder("me") is not None
     assert released.record.holder("me") is not None
 
@@ -250,7 +252,7 @@ def test_the_history_keeps_fifty_ends() -> None:
         lease = f"lease-{number}"
         record = granted(record, replace(ME, lease=lease))
         result = release(record, lease, earliest=NOW)
-        assert isinstance(result, Written)
+        assert isinstance(result, Freed)
         record = result.record
 
     assert len(record.history) == 50

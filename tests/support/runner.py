@@ -143,6 +143,8 @@ class Step:
             "GITHUB_RUN_ATTEMPT": "1",
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_ACTOR": "alice",
+            # The engine of this machine is no business of a process outside any container.
+            "DOCKER_HOST": f"unix://{self.folder}/no-engine.sock",
             "GITHUB_EVENT_PATH": str(self.folder / "workflow" / "event.json"),
             "GITHUB_OUTPUT": str(self.file("output")),
             "GITHUB_STATE": str(self.file("state")),

@@ -1,0 +1,97 @@
+"""What a step asks for, read once from its inputs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gcs_ci_lock.ci.github import GitHubStep, owner
+from gcs_ci_lock.core.charge import JobAccess
+from gcs_ci_lock.core.handover import ON_LOST
+from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.errors import UsageError
+
+MODES: Final = ("acquire", "hold", "check", "release")
+_PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """The inputs of a step.
+
+    Attributes:
+        on_timeout: "fail" or "skip".
+        on_lost: "fail", "cancel" or "warn".
+        keep_alive: "auto", "sidecar" or "none".
+        job: how the job's end can be seen.
+        proxies: the job's variables that name proxies.
+    """
+
+    step: GitHubStep
+    owner: Owner
+    endpoint: str
+    on_timeout: str
+    on_lost: str
+    keep_alive: str
+    job: JobAccess
+    proxies: Mapping[str, str]
+
+    @classmethod
+    def of(cls, step: GitHubStep, environ: Mapping[str, str]) -> "Wish":
+        """Read the inputs.
+
+        Raises:
+            UsageError: one of those that name a choice names none.
+        """
+        return cls(
+            step=step,
+            owner=replace(owner(environ), reason=step.input("reason")),
+            endpoint=step.input("endpoint"),
+            on_timeout=choice(step, "on-timeout", ("fail", "skip")),
+            on_lost=choice(step, "on-lost", ON_LOST),
+            keep_alive=choice(step, "keep-alive", ("auto", "sidecar", "none")),
+            job=JobAccess(
+                event_path=environ.get("GITHUB_EVENT_PATH", ""),
+                api_url=environ.get("GITHUB_API_URL", ""),
+                repository=environ.get("GITHUB_REPOSITORY", ""),
+                run_id=environ.get("GITHUB_RUN_ID", ""),
+                token=step.input("github-token"),
+            ),
+            proxies={k: v for k, v in environ.items() if k.lower() in _PROXIES},
+        )
+
+    def request(self, *, kept: bool) -> LockRequest:
+        """Return what is asked of the lock.
+
+        Args:
+            kept: whether a keeper will renew the lease; else it lasts 1.5 times max-hold.
+
+        Raises:
+            UsageError: an input is wrong; the message names it.
+        """
+        step = self.step
+        return lock_request(
+            name=step.input("name"),
+            bucket=step.input("bucket"),
+            slots=step.input("slots", "1"),
+            wait=step.input("wait", "30m"),
+            ttl=step.input("ttl", "2m"),
+            max_hold=step.input("max-hold", "6h"),
+            owner=self.owner,
+            kept=kept,
+        )
+
+
+def choice(step: GitHubStep, name: str, choices: tuple[str, ...]) -> str:
+    """Return an input that is one of several words; the first where it is not set.
+
+    Raises:
+        UsageError: it is another word.
+    """
+    value = step.input(name, choices[0])
+    if value not in choices:
+        message = f'input {name} "{printable(value)}" is not valid: expected {" or ".join(choices)}'
+        raise UsageError(message)
+    return value
