@@ -103,15 +103,15 @@ def load(pinned: Pinned) -> auth_credentials.Credentials:
 def _loaded(info: Mapping[str, Any] | None) -> auth_credentials.Credentials:
     if info is None:
         credentials, _ = google.auth.default(scopes=[SCOPE])
-        return cast("auth_credentials.Credentials", credentials)
+        return credentials
     source = info.get("credential_source")
     if isinstance(source, Mapping) and TOKEN_KEY in source:
         fields = {k: v for k, v in info.items() if k not in ("type", "credential_source")}
         return identity_pool.Credentials(
             subject_token_supplier=_Known(source[TOKEN_KEY]), scopes=[SCOPE], **fields
         )
-    credentials, _ = google.auth.load_credentials_from_dict(dict(info), scopes=[SCOPE])
-    return credentials
+    loaded, _ = google.auth.load_credentials_from_dict(dict(info), scopes=[SCOPE])
+    return cast("auth_credentials.Credentials", loaded)
 
 
 class _Known(identity_pool.SubjectTokenSupplier):
