@@ -74,6 +74,11 @@ class EmbeddedServer:
             self._server.wait()
             self._server = None
 
+    @property
+    def pid(self) -> int:
+        """Its process, 0 if it does not run."""
+        return self._server.pid if self._server else 0
+
     def create_bucket(self, name: str) -> None:
         """Make a bucket.
 

@@ -30,7 +30,8 @@ from gcs_ci_lock.wanted import WantedStop
 from gcs_ci_lock.wiring import Connection, connect, pin
 
 INSTEAD = (
-    "Let the runner's engine be reached from its containers, or use mode: hold in a background step"
+    "Let the runner's engine be reached from its containers, or use mode: hold in a background "
+    "step."
 )
 
 

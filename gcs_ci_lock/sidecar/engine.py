@@ -176,7 +176,11 @@ def connect(environ: Mapping[str, str], clock: Clock) -> Engine:
         client = docker.from_env(
             environment={**environ, "DOCKER_HOST": where}, timeout=REQUEST_TIMEOUT
         )
+    except (*ENGINE_ERRORS, ValueError) as error:
+        raise NoSidecar(refused(error)) from None
+    try:
         client.ping()
     except (*ENGINE_ERRORS, ValueError) as error:
+        client.close()
         raise NoSidecar(refused(error)) from None
     return Engine(client, clock)

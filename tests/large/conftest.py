@@ -17,7 +17,12 @@ def image() -> None:
 
 
 @pytest.fixture
-def bucket() -> Iterator[TestBucket]:
+def server() -> Iterator[EmbeddedServer]:
     with EmbeddedServer(SystemClock()) as server:
         server.create_bucket("acme-locks")
-        yield TestBucket(server.endpoint, "acme-locks")
+        yield server
+
+
+@pytest.fixture
+def bucket(server: EmbeddedServer) -> TestBucket:
+    return TestBucket(server.endpoint, "acme-locks")

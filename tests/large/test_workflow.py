@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock import Lock
-from tests.support.act import Checkout, Run, deploy_workflow
+from gcs_ci_lock import Lock, NotAcquired
+from gcs_ci_lock.clock import SystemClock
+from tests.support.act import Checkout, Run, deploy_workflow, example
 from tests.support.bucket import TestBucket
+from tests.support.container_step import keepers
 from tests.support.docker import docker
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("image")]
@@ -29,7 +31,7 @@ def runs() -> Iterator[list[Run]]:
     yield runs
     for run in runs:
         run.end()
-    left = docker("ps", "-aq", "--filter", "name=act-").split()
+    left = docker("ps", "-aq", "--filter", "name=act-").split() + keepers()
     if left:
         docker("rm", "-f", *left)
 
@@ -97,3 +99,68 @@ def test_a_job_that_is_cancelled_while_it_waits_leaves_no_ticket_and_no_claim(
     with lock.acquire("0"):
         assert not (checkout.shared / "tokens").exists()
     assert len(bucket.record(LOCK)["history"]) == 2
+
+
+def refused(bucket: TestBucket) -> bool:
+    """Try to take the lock; tell whether that was refused."""
+    try:
+        Lock(LOCK, bucket="acme-locks", endpoint=bucket.endpoint).acquire("0").release()
+    except NotAcquired:
+        return True
+    return False
+
+
+def test_a_job_of_two_leases_length_holds_the_lock_throughout(
+    bucket: TestBucket, tmp_path: Path, runs: list[Run]
+) -> None:
+    clock = SystemClock()
+    deploy = "#!/bin/sh\ntouch /shared/began\nsleep 60\ntouch /shared/ended\n"
+    checkout = Checkout(tmp_path, deploy=deploy)
+    workflow = deploy_workflow("long", bucket.endpoint, ttl="30s", keep_alive="sidecar")
+    runs.append(checkout.start("long", workflow))
+    bucket.until((checkout.shared / "began").exists, within=120)
+    tries = []
+
+    while not (checkout.shared / "ended").exists():
+        tries.append(refused(bucket))
+        clock.sleep(1.0)
+    bucket.until(lambda: not bucket.record(LOCK)["holders"], within=15)
+    code = runs[0].wait()
+
+    assert code == 0, runs[0].text()[-3000:]
+    # The last try can have come after the release.
+    assert len(tries) > 30
+    assert all(tries[:-1])
+    assert "renewed every 5s by a sidecar" in runs[0].text()
+    assert "| missed beats | 0 |" in runs[0].text()
+    ends = bucket.record(LOCK)["history"]
+    assert [end["outcome"] for end in ends][:1] == ["released"]
+    assert keepers() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("two-locks", {"acme/database": 1, "acme/site": 1}),
+        ("matrix", {"acme/prod": 2}),
+        ("composite", {"acme/composite": 1}),
+    ],
+)
+def test_an_example_runs_and_releases_its_own(
+    bucket: TestBucket, tmp_path: Path, runs: list[Run], name: str, ends: dict[str, int]
+) -> None:
+    checkout = Checkout(tmp_path, deploy=DEPLOY)
+    inner = "composite/action.yml"
+    checkout.replace(f"examples/{inner}", example(inner, bucket.endpoint))
+
+    runs.append(checkout.start(name, example(f"{name}.yml", bucket.endpoint)))
+    code = runs[0].wait()
+
+    assert code == 0, runs[0].text()[-3000:]
+    assert not (checkout.shared / "overlaps").exists()
+    for lock, number in ends.items():
+        record = bucket.record(lock)
+        assert record["holders"] == []
+        assert [end["outcome"] for end in record["history"]] == ["released"] * number
+        assert [end["note"] for end in record["history"]] == [""] * number
+    assert keepers() == []

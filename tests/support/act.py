@@ -1,6 +1,7 @@
 """Workflows run by act, in a copy of the project, against a storage server on this machine."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,23 +13,31 @@ ACT = ROOT / ".venv" / "bin" / "act"
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
 
 
-def deploy_workflow(name: str, endpoint: str) -> str:
-    """Return the workflow of the README, as far as a machine without GitHub can run it.
+def example(name: str, endpoint: str, **inputs: str) -> str:
+    """Return an example as far as a machine without GitHub can run it.
 
     Three things differ: the action is the one in this tree, its storage server is another one, and
-    nobody logs in to Google. And one step is added, which shows that outputs reach later steps.
+    nobody logs in to Google.
+
+    Args:
+        name: the file below examples/.
+        endpoint: the storage server.
+        inputs: more of the action's inputs.
     """
-    workflow = (ROOT / "examples" / "deploy.yml").read_text()
-    begin = workflow.index("      - uses: google-github-actions/auth@")
-    end = workflow.index("      - uses: gcs-ci-lock/gcs-ci-lock@v0")
-    workflow = workflow[:begin] + workflow[end:]
-    for old, new in (
-        ("name: deploy\n", f"name: {name}\n"),
-        ("uses: gcs-ci-lock/gcs-ci-lock@v0", "uses: ./"),
-        ("bucket: acme-locks", f"bucket: acme-locks\n          endpoint: {endpoint}"),
-    ):
-        assert workflow.count(old) == 1, f"examples/deploy.yml: expected {old!r} once"
-        workflow = workflow.replace(old, new)
+    text = (ROOT / "examples" / name).read_text()
+    log_in = re.compile(r"      - uses: google-github-actions/auth@.*\n(?:        .*\n)+")
+    more = {"endpoint": endpoint, **{key.replace("_", "-"): v for key, v in inputs.items()}}
+
+    def local(found: re.Match[str]) -> str:
+        return found[0] + "".join(f"{found[1]}{key}: {value}\n" for key, value in more.items())
+
+    text = re.sub(r"( +)bucket: acme-locks\n", local, log_in.sub("", text))
+    return text.replace("uses: gcs-ci-lock/gcs-ci-lock@v0", "uses: ./")
+
+
+def deploy_workflow(name: str, endpoint: str, **inputs: str) -> str:
+    """Return the workflow of the README, and one step more: outputs reach later steps."""
+    workflow = example("deploy.yml", endpoint, **inputs).replace("name: deploy", f"name: {name}", 1)
     outputs = ("acquired", "fencing-token", "waited-seconds", "outcome")
     shown = " ".join(f"${{{{ steps.lock.outputs.{output} }}}}" for output in outputs)
     return f"{workflow}      - run: echo {shown} >> /shared/outputs\n"
@@ -61,6 +70,10 @@ class Checkout:
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
             subprocess.run(["git", *IDENTITY, *command], cwd=self.repository, check=True)
 
+    def replace(self, path: str, text: str) -> None:
+        """Write another version of a file."""
+        (self.repository / path).write_text(text)
+
     def start(self, name: str, workflow: str) -> "Run":
         """Start a workflow; its name must be no other's, for act names containers after it."""
         path = self.repository / ".github" / "workflows" / f"{name}.yml"
@@ -73,7 +86,8 @@ class Run:
 
     def __init__(self, checkout: Checkout, name: str, workflow: Path) -> None:
         self.log = checkout.shared.parent / f"{name}.log"
-        argv = [str(ACT), "push", "--workflows", str(workflow), "--rm", "--pull=false"]
+        event = "push" if "\n  push:" in workflow.read_text() else "workflow_dispatch"
+        argv = [str(ACT), event, "--workflows", str(workflow), "--rm", "--pull=false"]
         argv += ["--platform", f"ubuntu-latest={BASE}", "--action-offline-mode"]
         argv += ["--no-cache-server", "--container-options", f"-v {checkout.shared}:/shared"]
         with self.log.open("wb") as log:

@@ -1,0 +1,106 @@
+"""What a keeper is told and what it says, as text."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcs_ci_lock.core.charge import PHASES, Charge, JobAccess, News
+from gcs_ci_lock.core.handover import Handover
+from gcs_ci_lock.core.pinned import Pinned
+from gcs_ci_lock.errors import UsageError
+
+CANARY = "canary-5e1f"
+HANDOVER = Handover(
+    bucket="gs://acme-locks/locks",
+    name="prod",
+    lease="abc",
+    token=41,
+    ttl_s=120.0,
+    max_hold_s=600.0,
+    keeper="sidecar",
+    waited_s=3.0,
+    granted_at=1e9,
+    on_lost="cancel",
+)
+CHARGE = Charge(
+    handover=HANDOVER,
+    job=JobAccess(
+        event_path="/github/workflow/event.json",
+        api_url="https://api.github.com",
+        repository="acme/api",
+        run_id="8123",
+        token=f"{CANARY}-job",
+    ),
+    pinned=Pinned(info={"type": "service_account", "private_key": f"{CANARY}-key"}),
+    proxies={"https_proxy": f"http://{CANARY}-proxy@proxy"},
+)
+
+
+@pytest.mark.example
+def test_a_charge_is_read_as_it_was_written() -> None:
+    text = CHARGE.encoded()
+
+    assert "\n" not in text
+    assert Charge.decode(text, source="standard input") == CHARGE
+
+
+@pytest.mark.example
+def test_a_charge_shows_no_secret() -> None:
+    assert CANARY not in repr(CHARGE)
+
+
+@pytest.mark.property
+@given(
+    key=st.sampled_from(["schema", "handover", "job", "pinned", "proxies", "more"]),
+    value=st.one_of(st.none(), st.integers(), st.text(), st.lists(st.text()), st.just({"a": 1})),
+)
+def test_another_charge_is_refused_and_not_repeated(key: str, value: object) -> None:
+    document = json.loads(CHARGE.encoded()) | {key: value}
+
+    with pytest.raises(UsageError) as refusal:
+        Charge.decode(json.dumps(document), source="standard input")
+
+    assert str(refusal.value).startswith("standard input ")
+    assert CANARY not in str(refusal.value)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"schema": 1}'])
+def test_no_charge_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="standard input is not what"):
+        Charge.decode(text, source="standard input")
+
+
+@pytest.mark.property
+@given(
+    news=st.builds(
+        News,
+        phase=st.sampled_from(PHASES),
+        beats=st.integers(0, 10**6),
+        missed=st.integers(0, 10**6),
+        reason=st.text(max_size=50),
+    )
+)
+def test_news_are_read_as_they_were_written(news: News) -> None:
+    assert News.decode(news.encoded()) == news
+
+
+@pytest.mark.property
+@given(st.text(max_size=80))
+def test_what_is_no_news_is_none(line: str) -> None:
+    assert News.decode(line) is None
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("phase", ["", "released ", "KEEPING", "dead"])
+def test_news_of_an_unknown_phase_are_none(phase: str) -> None:
+    assert News.decode(News(phase=phase).encoded()) is None
+
+
+@pytest.mark.example
+def test_only_an_end_is_final() -> None:
+    final = [phase for phase in PHASES if News(phase=phase).final]
+
+    assert final == ["lost", "released", "failed"]

@@ -1,0 +1,90 @@
+"""How a job's lease ended."""
+
+from dataclasses import replace
+
+import pytest
+
+from gcs_ci_lock.core.charge import News
+from gcs_ci_lock.core.ending import Stranger, loss_known, note_of, verdict
+from gcs_ci_lock.core.loss import MAX_HOLD_OVER, Lost
+from gcs_ci_lock.core.protocol import NotHeld
+from gcs_ci_lock.core.record import Ended, Owner
+from tests.small.test_charge import HANDOVER
+
+pytestmark = pytest.mark.example
+
+ENDED = Ended(
+    lease="abc",
+    owner=Owner(),
+    token=41,
+    asked_at=1e9,
+    granted_at=1e9,
+    ended_at=1e9 + 60,
+    outcome="released",
+)
+GIVEN_UP = Lost(reason="token 41 could not be renewed")
+
+
+def test_a_lease_that_was_released_in_good_order_was_not_lost() -> None:
+    assert verdict(HANDOVER, None, ENDED) is None
+
+
+def test_a_keeper_that_gave_up_knows_the_loss() -> None:
+    news = News(phase="lost", reason=GIVEN_UP.reason)
+
+    assert loss_known(HANDOVER, news, gone=False) == GIVEN_UP
+
+
+@pytest.mark.parametrize("phase", ["keeping", "missing", "released", "failed"])
+def test_other_news_are_no_loss(phase: str) -> None:
+    assert loss_known(HANDOVER, News(phase=phase), gone=False) is None
+    assert loss_known(HANDOVER, None, gone=False) is None
+
+
+def test_a_keeper_that_is_gone_is_a_loss() -> None:
+    lost = loss_known(HANDOVER, None, gone=True)
+
+    assert lost is not None
+    assert "token 41: its keeper is gone" in lost.reason
+
+
+def test_whoever_asks_again_is_told_the_same_loss() -> None:
+    noted = replace(ENDED, note=note_of(GIVEN_UP))
+
+    assert verdict(HANDOVER, GIVEN_UP, noted) == GIVEN_UP
+    assert verdict(HANDOVER, None, noted) == GIVEN_UP
+
+
+def test_what_its_keeper_released_before_it_went_is_not_lost() -> None:
+    gone = loss_known(HANDOVER, None, gone=True)
+
+    assert verdict(HANDOVER, gone, replace(ENDED, note="the runner has removed the files")) is None
+
+
+def test_a_lease_that_was_released_at_max_hold_is_lost_to_a_job_that_goes_on() -> None:
+    lost = verdict(HANDOVER, None, replace(ENDED, note=MAX_HOLD_OVER))
+
+    assert lost == Lost(reason="token 41: max-hold is over")
+
+
+@pytest.mark.parametrize("outcome", ["evicted", "expired"])
+def test_a_lease_that_others_ended_is_lost(outcome: str) -> None:
+    ended = replace(ENDED, outcome=outcome)  # type: ignore[arg-type]  # of a parametrised test
+
+    lost = verdict(HANDOVER, None, NotHeld(ended=ended, holders=()))
+
+    assert isinstance(lost, Lost)
+    assert outcome in lost.reason
+
+
+def test_a_record_that_knows_nothing_of_the_lease_is_a_strangers() -> None:
+    unknown = NotHeld(ended=None, holders=())
+
+    assert isinstance(verdict(HANDOVER, None, unknown), Stranger)
+    assert verdict(HANDOVER, GIVEN_UP, unknown) == GIVEN_UP
+
+
+def test_what_was_never_granted_cannot_be_lost() -> None:
+    asked = replace(HANDOVER, token=0)
+
+    assert verdict(asked, None, NotHeld(ended=None, holders=())) is None
