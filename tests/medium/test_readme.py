@@ -70,7 +70,13 @@ def test_the_program_of_the_readme_works(bucket: TestBucket, tmp_path: Path) -> 
 
 
 def test_the_workflow_to_paste_is_the_example_that_is_run_in_containers() -> None:
-    assert block_with("yaml", "gcs-ci-lock") == (ROOT / "examples" / "deploy.yml").read_text()
+    assert block_with("yaml", "jobs:") == (ROOT / "examples" / "deploy.yml").read_text()
+
+
+def test_the_step_to_paste_is_one_of_an_example() -> None:
+    step = block_with("yaml", "mode: check").partition("   #")[0]
+
+    assert step in (ROOT / "examples" / "two-locks.yml").read_text()
 
 
 def test_the_readme_is_short() -> None:
