@@ -280,3 +280,67 @@ def test_a_log_that_cannot_be_written_does_not_fail_the_step(
     assert step.outputs["acquired"] == "true"
     assert step.post().exit_code == 0
     assert bucket.record("prod")["holders"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_step_that_holds_keeps_the_lock_until_it_is_cancelled(
+    bucket: TestBucket, tmp_path: Path, number: signal.Signals
+) -> None:
+    step = step_of(bucket, tmp_path, mode="hold", ttl="30s")
+    process = step.start("entrypoint")
+    bucket.until(lambda: "acquired" in step.outputs)
+    check = Step(tmp_path, {**step.inputs, "mode": "check"}, name="check").main()
+
+    process.send_signal(number)
+    main = ended(process)
+    post = step.post()
+
+    assert check.exit_code == 0, check
+    assert main.exit_code == 0, main
+    assert "renewed every 5s by this step until it is cancelled" in main.log
+    (end,) = bucket.record("prod")["history"]
+    assert end["outcome"] == "released"
+    assert post.exit_code == 0, post
+
+
+def test_a_step_that_holds_fails_when_its_lease_is_taken_away(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path, mode="hold", ttl="30s")
+    process = step.start("entrypoint")
+    bucket.until(lambda: "acquired" in step.outputs)
+
+    bucket.delete_record("prod")
+    main = ended(process)
+
+    assert main.exit_code == 76, main
+    assert "somebody deleted or replaced it" in main.said("error")
+
+
+@pytest.mark.parametrize("mode", ["check", "release"])
+def test_a_step_that_finds_no_lease_of_its_job_says_so(
+    bucket: TestBucket, tmp_path: Path, mode: str
+) -> None:
+    step = step_of(bucket, tmp_path, mode=mode)
+
+    main = step.main()
+
+    assert main.exit_code == 75, main
+    assert 'no step of this job has acquired lock "prod"' in main.said("error")
+
+
+def test_a_lease_without_a_keeper_can_be_checked_and_released_early(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path, keep_alive="none")
+    step.main()
+
+    check = Step(tmp_path, {**step.inputs, "mode": "check"}, name="check").main()
+    release = Step(tmp_path, {**step.inputs, "mode": "release"}, name="release").main()
+    again = Step(tmp_path, {**step.inputs, "mode": "check"}, name="again").main()
+    post = step.post()
+
+    assert (check.exit_code, release.exit_code) == (0, 0)
+    assert bucket.record("prod")["holders"] == []
+    assert again.exit_code == 76
+    assert post.exit_code == 0, post
