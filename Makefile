@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test small medium large sim docs
+.PHONY: help setup demo lint test small medium large sim chaos docs
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,10 @@ large: $(READY) ## tests in real containers; brings up a Docker engine where it 
 
 sim: $(READY) ## 20,000 simulated runs, or one with its trace: make sim SEED=7
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20000))
+
+chaos: $(READY) ## real processes killed, frozen and cut off: make chaos GRANTS=500 SEED=1
+	@scripts/debian-tools libfaketime || true
+	@$(BIN)/python -m tests.chaos.storm --grants $(or $(GRANTS),500) --seed $(or $(SEED),1)
 
 docs: $(READY) ## write the generated parts of README.md and docs/ anew
 	@scripts/docs

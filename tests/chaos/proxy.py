@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from random import Random  # noqa: TID251 - seeded: a storm can be repeated, as far as a storm can
+from random import Random
 from types import TracebackType
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
@@ -80,7 +80,7 @@ class ChaosProxy:
         parts = urlsplit(upstream)
         self.upstream = (parts.hostname or "", parts.port or 80)
         self._clock = SystemClock()
-        self._chance = Random(seed)  # noqa: S311 - as above
+        self._chance = Random(seed)
         self._rates = rates
         self._guard = threading.Lock()
         self._gates = [_Gate(self) for _ in range(ports)]

@@ -144,7 +144,7 @@ class Ledger:
     """The resource's file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._clock = SystemClock()
 
     def access(self, run: str, event: str, token: int, *, fenced: bool) -> None:
@@ -170,16 +170,16 @@ class Ledger:
 
     def entered(self) -> int:
         """Count the entries; quickly, and without a look at the rest."""
-        return self._path.read_bytes().count(b'"enter"') if self._path.exists() else 0
+        return self.path.read_bytes().count(b'"enter"') if self.path.exists() else 0
 
     def notes(self) -> list[Note]:
         """Return all notes, but for those that a kill has torn."""
-        lines = self._path.read_text().splitlines()[1:] if self._path.exists() else []
+        lines = self.path.read_text().splitlines()[1:] if self.path.exists() else []
         return [note for line in lines if (note := _parsed(line)) is not None]
 
     @contextmanager
     def _held(self, how: int = fcntl.LOCK_EX) -> Iterator[int]:
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(file, how)
             if os.fstat(file).st_size == 0:
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str]) -> int:
     path, seconds, *rest = arguments
     fenced = "--unfenced" not in rest
     told = _Told()
-    environ = os.environ  # noqa: TID251 - a command of its own: its token stands there
+    environ = os.environ
     run, token = environ.get(RUN, str(os.getpid())), int(environ["GCS_CI_LOCK_TOKEN"])
     ledger, clock = Ledger(Path(path)), SystemClock()
     ledger.access(run, "enter", token, fenced=fenced)

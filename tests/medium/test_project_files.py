@@ -16,7 +16,10 @@ pytestmark = pytest.mark.example
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gcs_ci_lock"
 CORE = PACKAGE / "core"
-TARGETS = ("setup", "demo", "lint", "test", "small", "medium", "large", "docs")
+TARGETS = (
+    *("setup", "demo", "lint", "test", "small", "medium", "large", "docs"),
+    *("sim", "chaos"),
+)
 
 
 @pytest.mark.parametrize("name", ["runtime", "build", "dev"])
