@@ -18,7 +18,7 @@ PACKAGE = ROOT / "gcs_ci_lock"
 CORE = PACKAGE / "core"
 TARGETS = (
     *("setup", "demo", "lint", "test", "small", "medium", "large", "docs"),
-    *("sim", "chaos"),
+    *("sim", "chaos", "coverage", "mutation"),
 )
 
 
