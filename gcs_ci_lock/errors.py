@@ -48,6 +48,8 @@ class Changed(StoreError):
 class Ambiguous(StoreError):
     """No usable answer came: the request may or may not have been carried out.
 
+    In model/lock.pml: no_answer.
+
     Attributes:
         busy: the server asked to slow down (429 or 503).
     """

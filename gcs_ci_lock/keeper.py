@@ -2,6 +2,8 @@
 
 A loss is an outcome with a reason. It is told by the boot clock alone: a renewal that hangs does
 not delay it, and whoever depends on the lease asks `lost()` instead of waiting for this loop.
+
+In model/lock.pml: acknowledged, no_renewal_after_give_up, no_false_loss.
 """
 
 import threading

@@ -1,4 +1,7 @@
-"""Leaving a lock and its queue, also while the storage server hardly answers."""
+"""Leaving a lock and its queue, also while the storage server hardly answers.
+
+In model/lock.pml: nothing_left_behind.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable

@@ -2,6 +2,8 @@
 
 What it does not promise: that a command stops when its lease is lost (that is the keeper's and
 the supervisor's), or that anything is fair (that is `waiting`'s).
+
+In model/lock.pml: look, send, answer, landed, MAY_RENEW.
 """
 
 from dataclasses import dataclass

@@ -63,6 +63,8 @@ class Store(Protocol):
     several threads. A timeout is the time without a byte from the server: one that drips takes
     longer.
 
+    In model/lock.pml: arrive.
+
     Raises (every method):
         Ambiguous: no usable answer (time-out, reset, 408, 409, 429, 5xx, half a body): it may or
             may not have been carried out.

@@ -2,6 +2,8 @@
 
 Every step begins with a read of the record. Whatever an earlier write did, its effect is seen
 there first, so that nothing is ever concluded from an answer that did not come.
+
+In model/lock.pml: judge, seen_outside, renounce, exclusion.
 """
 
 import math

@@ -2,6 +2,8 @@
 
 Each takes the stored record and the server time and returns the record to be written, or why
 nothing is to be written. Only a claim drops expired holders.
+
+In model/lock.pml: EXPIRED, ENDED, stamp, take_out.
 """
 
 import math

@@ -98,6 +98,8 @@ class Freeze:
 class Record:
     """The whole state of one lock.
 
+    In model/lock.pml: Record.
+
     Attributes:
         fence: the last token granted.
         freed_at: when room last appeared; 0 in a fresh record.

@@ -35,6 +35,8 @@ class LockRequest:
 class Tenure:
     """A lease as its own holder believes in it; what the bucket says may differ.
 
+    In model/lock.pml: BELIEVED.
+
     Attributes:
         lease: the lease id.
         token: the fencing token.

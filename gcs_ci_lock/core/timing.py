@@ -2,6 +2,8 @@
 
 Exclusion holds while give_up x (ratio of clock rates) + (error of the Date headers) + (age of the
 newest answer at a renewal) x (ratio - 1) <= ttl.
+
+In model/lock.pml: TTL, GIVE_UP, LAG, SKEW.
 """
 
 import re

@@ -29,6 +29,12 @@ BUGS = {
 }
 RULES_AS_WRITTEN = re.findall(r"rule: ([\w.]+), (gcs_ci_lock/[\w/]+\.py)", MODEL)
 RULES = sorted(set(RULES_AS_WRITTEN))
+# What the code says that it is called in the model: file -> names.
+NAMES = {
+    str(file.relative_to(ROOT)): names[1].split(", ")
+    for file in sorted((ROOT / "gcs_ci_lock").rglob("*.py"))
+    if (names := re.search(r"^ *In model/lock\.pml: ([\w, ]+)\.$", file.read_text(), re.MULTILINE))
+}
 
 
 def search(*arguments: str) -> tuple[int, str]:
@@ -95,3 +101,16 @@ def test_a_rule_of_the_model_is_in_the_code(rule: str, file: str) -> None:
         }
         assert name in inside, f"{file} has no {rule}"
         node = inside[name]
+
+
+def test_each_file_that_the_model_names_names_its_part_of_the_model() -> None:
+    assert set(NAMES) == {file for _, file in RULES}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [(file, name) for file, names in NAMES.items() for name in names]
+)
+def test_a_name_that_the_code_mentions_is_in_the_model(file: str, name: str) -> None:
+    defined = rf"^ *(#define|inline|typedef|hidden byte) {name}\b"
+
+    assert re.search(defined, MODEL, re.MULTILINE), f"{file}: model/lock.pml has no {name}"
