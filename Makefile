@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test small medium large sim chaos coverage mutation docs
+.PHONY: help setup demo lint test small medium large sim chaos fuzz coverage mutation docs
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,6 +40,10 @@ sim: $(READY) ## 20,000 simulated runs, or one with its trace: make sim SEED=7
 chaos: $(READY) ## real processes killed, frozen and cut off: make chaos GRANTS=500 SEED=1
 	@scripts/debian-tools libfaketime || true
 	@$(BIN)/python -m tests.chaos.storm --grants $(or $(GRANTS),500) --seed $(or $(SEED),1)
+
+fuzz: $(READY) ## let atheris choose the fuzz tests' examples: make fuzz SECONDS=600
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),600)
 
 coverage: $(READY) ## branch coverage of the core, the lock and the keeper by the small tests
 	@scripts/coverage

@@ -18,11 +18,11 @@ PACKAGE = ROOT / "gcs_ci_lock"
 CORE = PACKAGE / "core"
 TARGETS = (
     *("setup", "demo", "lint", "test", "small", "medium", "large", "docs"),
-    *("sim", "chaos", "coverage", "mutation"),
+    *("sim", "chaos", "fuzz", "coverage", "mutation"),
 )
 
 
-@pytest.mark.parametrize("name", ["runtime", "build", "dev"])
+@pytest.mark.parametrize("name", ["runtime", "build", "dev", "fuzz"])
 def test_every_requirement_is_pinned_with_hashes_and_names_no_index(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     requirements = [block for block in re.split(r"\n(?=\S)", text) if "==" in block]
