@@ -9,20 +9,11 @@ from hypothesis import strategies as st
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.leasefile import KeeperMark, LeaseFile
+from tests.small.test_fuzz import LEASE
 
 pytestmark = pytest.mark.property
 
-HANDOVER = Handover(
-    bucket="gs://acme-locks/locks",
-    name="prod",
-    lease="k3v9",
-    token=41,
-    ttl_s=120.0,
-    max_hold_s=3600.0,
-    kept=True,
-    endpoint="",
-)
-WHOLE = HANDOVER.encoded().encode()
+WHOLE = LEASE.encoded().encode()
 
 
 @st.composite
@@ -64,7 +55,7 @@ def test_any_lease_file_is_the_lease_that_it_says_or_refused(folder: Path, conte
     except UsageError as refusal:
         assert str(refusal).isprintable()  # noqa: PT017 - what it is a test of may also return
         assert len(str(refusal)) < 1_000  # noqa: PT017
-        assert not file.holds(HANDOVER.lease)
+        assert not file.holds(LEASE.lease)
         return
 
     assert handover is not None
