@@ -27,7 +27,9 @@ def test_in_a_storm_nobody_overlaps_and_no_token_falls() -> None:
     assert figures.good, figures
     # As many as a machine gets to that does much else; 60 on one that does not.
     assert figures.grants >= 30, figures
-    assert min(figures.kills, figures.stops, figures.cuts, figures.partings) > 0, figures
+    assert min(figures.stops, figures.partings) > 0, figures
+    # Each of these is left to chance; that none of them comes is not.
+    assert figures.kills + figures.cuts + figures.restarts > 0, figures
     if libfaketime() is None:
         pytest.skip(f"the storm was good, but no clock was shifted: {LIBFAKETIME} is not installed")
     assert figures.shifted > 0, figures
@@ -39,7 +41,7 @@ def test_in_a_storm_nobody_overlaps_and_no_token_falls() -> None:
 def test_the_storm_finds_a_lock_that_does_not_hold(
     planted: Literal["no exclusion", "token stands still"], counted: str
 ) -> None:
-    figures = storm(Plan(grants=15, seconds=60, seed=SEED, planted=planted))
+    figures = storm(Plan(grants=30, seconds=60, seed=SEED, planted=planted))
 
     assert not figures.good
     assert getattr(figures, counted) > 0, figures
