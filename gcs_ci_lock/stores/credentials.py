@@ -105,11 +105,16 @@ def _loaded(info: Mapping[str, Any] | None) -> auth_credentials.Credentials:
         credentials, _ = google.auth.default(scopes=[SCOPE])
         return credentials
     source = info.get("credential_source")
-    if isinstance(source, Mapping) and TOKEN_KEY in source:
-        fields = {k: v for k, v in info.items() if k not in ("type", "credential_source")}
-        return identity_pool.Credentials(
-            subject_token_supplier=_Known(source[TOKEN_KEY]), scopes=[SCOPE], **fields
-        )
+    if info["type"] == "external_account" and isinstance(source, Mapping):
+        if TOKEN_KEY in source:
+            fields = {k: v for k, v in info.items() if k not in ("type", "credential_source")}
+            return identity_pool.Credentials(
+                subject_token_supplier=_Known(source[TOKEN_KEY]), scopes=[SCOPE], **fields
+            )
+        if "url" in source:
+            # Loaded the general way it would ask two servers for a project that nobody needs.
+            known = identity_pool.Credentials.from_info(dict(info), scopes=[SCOPE])
+            return cast("auth_credentials.Credentials", known)
     loaded, _ = google.auth.load_credentials_from_dict(dict(info), scopes=[SCOPE])
     return cast("auth_credentials.Credentials", loaded)
 

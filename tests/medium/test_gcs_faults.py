@@ -389,12 +389,12 @@ class FakeCredentials(Credentials):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.token = "first"  # noqa: S105 - made up
+        self.token = "first"
         self.refreshed = 0
 
     def refresh(self, _request: object) -> None:
         self.refreshed += 1
-        self.token = "second"  # noqa: S105 - made up
+        self.token = "second"
 
 
 @pytest.fixture
