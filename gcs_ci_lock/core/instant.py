@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 SAMPLE_AGE = 60.0
 DATE_RESOLUTION = 1.0
+# What two clocks' rates are trusted to differ by at most.
+MAX_RATE_RATIO = 1.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """Two bounds of the true server time, seconds since the epoch."""
+    """Two bounds of the true server time, seconds since the epoch.
+
+    `latest` holds for clocks of rates up to MAX_RATE_RATIO apart, however old the newest answer
+    is; `earliest` is as good as the local clock since that answer.
+    """
 
     earliest: float
     latest: float
@@ -55,7 +61,9 @@ class ServerTime:
 
 def _at(samples: Sequence[Sample], boot: float) -> Interval:
     lows = [s.date - s.received + boot for s in samples]
-    highs = [s.date + DATE_RESOLUTION - s.sent + boot for s in samples]
+    # A slow clock falls behind the server's for as long as nothing is heard. `earliest` needs no
+    # such care: whoever takes over has just read, and the holder's give-up pays for a fast clock.
+    highs = [s.date + DATE_RESOLUTION + (boot - s.sent) * MAX_RATE_RATIO for s in samples]
     if max(lows) <= min(highs):
         return Interval(earliest=max(lows), latest=min(highs))
     # They contradict each other (a stale Date, clocks of different rates): wider, never wrong.

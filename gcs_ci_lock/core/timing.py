@@ -1,7 +1,7 @@
 """How long a lease lasts, when it is renewed, and when its holder gives it up.
 
-Exclusion holds while give_up x (ratio of clock rates) + (error of the Date headers) + (age of the
-newest answer at a renewal) x (ratio - 1) <= ttl.
+Exclusion holds while give_up x (ratio of clock rates) + (error of the Date headers) <= ttl, for
+ratios up to `instant.MAX_RATE_RATIO`: by that a stamp allows for what a clock has drifted.
 
 In model/lock.pml: TTL, GIVE_UP, LAG, SKEW.
 """

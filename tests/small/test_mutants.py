@@ -233,14 +233,14 @@ def test_an_old_answer_counts_only_while_there_is_no_newer_one() -> None:
     # Both are true of a server whose second 1 001 began at 5 001.25 to 5 001.5 of our clock.
     both = ServerTime().observing(sample(1_000.0, 5_001.25)).observing(sample(1_001.0, 5_001.5))
 
-    assert both.at(5_061.25) == Interval(earliest=1_060.75, latest=1_061.0)
-    assert both.at(5_061.5) == Interval(earliest=1_061.0, latest=1_062.0)
+    assert both.at(5_061.25) == Interval(earliest=1_060.75, latest=1_076.0)
+    assert both.at(5_061.5) == Interval(earliest=1_061.0, latest=1_077.0)
 
 
 def test_answers_that_agree_on_one_moment_alone_agree() -> None:
-    known = ServerTime().observing(sample(1_000.0, 100.0)).observing(sample(1_002.0, 101.0))
+    known = ServerTime().observing(sample(1_000.0, 100.0)).observing(sample(1_002.25, 101.0))
 
-    assert known.at(101.0) == Interval(earliest=1_002.0, latest=1_002.0)
+    assert known.at(101.0) == Interval(earliest=1_002.25, latest=1_002.25)
 
 
 @pytest.mark.parametrize(
