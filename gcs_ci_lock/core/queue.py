@@ -14,9 +14,9 @@ from gcs_ci_lock.core.timing import beat_of
 
 TICKET_LIFE = 90.0
 REFRESH_EVERY = 30.0
-# While a head of the queue that polls each second is alive, it claims well within this.
-HEAD_PATIENCE = 6.0
-PATIENCE_PER_PLACE = 2.0
+# A waiter that is alive has looked, and claimed, within this: the slowest poll is 4.8 s. So much
+# for each that is passed over: the next in line begins to count only when it looks.
+PATIENCE_PER_PLACE = 6.0
 # Every holder beats on one object that takes one write a second.
 WRITES_PER_SECOND_USED = 0.6
 
@@ -142,4 +142,4 @@ def _patience(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Tic
     )
     if passed_over > len(ahead):
         return math.inf
-    return HEAD_PATIENCE + PATIENCE_PER_PLACE * (passed_over - 1) if passed_over else 0.0
+    return PATIENCE_PER_PLACE * passed_over

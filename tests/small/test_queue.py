@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.core.queue import Claimant, fits, is_dead, living, turn_of
 from gcs_ci_lock.core.record import UNLIMITED, Ended, Holder, Owner, Record, Slots, Ticket
+from gcs_ci_lock.waiting import POLL_SPREAD, SLOWEST_POLL
 from tests.support.strategies import SLOTS
 
 OWNER = Owner()
@@ -122,11 +123,22 @@ def test_my_own_ticket_is_not_ahead_of_me() -> None:
 
 
 @pytest.mark.example
-@pytest.mark.parametrize(("ahead", "patience"), [(0, 0.0), (1, 6.0), (2, 8.0), (5, 14.0)])
-def test_each_sleeper_ahead_costs_two_seconds_more(ahead: int, patience: float) -> None:
+@pytest.mark.parametrize(("ahead", "patience"), [(0, 0.0), (1, 6.0), (2, 12.0), (5, 30.0)])
+def test_each_sleeper_ahead_costs_six_seconds(ahead: int, patience: float) -> None:
     tickets = [ticket(f"t{number}", arrival=float(number)) for number in range(ahead)]
 
     assert turn_of(claimant(), [], tickets).patience == patience
+
+
+@pytest.mark.example
+def test_a_place_in_line_is_worth_more_than_the_slowest_poll() -> None:
+    # Who stands there begins to count only when it looks: with less, a later one moved up first.
+    tickets = [ticket(f"t{number}", arrival=float(number)) for number in range(5)]
+
+    patience = [turn_of(claimant(), [], tickets[:ahead]).patience for ahead in range(6)]
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(patience)]
+    assert min(gaps) > SLOWEST_POLL * (1 + POLL_SPREAD)
 
 
 @pytest.mark.example
