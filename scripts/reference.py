@@ -1,4 +1,4 @@
-"""The generated tables of README.md: written by `make docs` (cog), checked by `make lint`."""
+"""The generated tables of README.md and docs/: `make docs` writes, `make lint` checks them."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 
 from gcs_ci_lock import errors
 from gcs_ci_lock.cli.main import app
+from tests.simulation.wrong import PLANTED
 
 ROOT = Path(__file__).parent.parent
 _EXIT_CODES = {
@@ -51,6 +52,15 @@ def commands() -> str:
         summary = (command.callback.__doc__ or "").split("\n")[0].rstrip(".")
         rows.append((f"`{command.name}`", summary))
     return _table(("command", "does"), rows)
+
+
+def planted_bugs() -> str:
+    """Return the wrong versions of the code as a table."""
+    rows = []
+    for planted in PLANTED:
+        sort = "the test" if planted.by_trace else "the property"
+        rows.append((planted.name, f"{sort} `{planted.caught_by.rpartition('::')[2]}`"))
+    return _table(("wrong version", "caught by"), rows)
 
 
 def _action() -> dict[str, Any]:

@@ -140,6 +140,16 @@ def test_an_answer_has_its_meaning_and_is_asked_for_once(
 
 
 @pytest.mark.parametrize("call", CALLS)
+def test_the_client_library_asks_nothing_again_behind_our_back(call: Call) -> None:
+    # Its own retries would turn a success whose answer was lost into a false 412.
+    with ScriptedServer(refusal(503, "unavailable"), WRITTEN) as server:
+        with pytest.raises(Ambiguous):
+            call(store_on(server))
+
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_denial_says_what_is_needed(call: Call, status: int) -> None:
     with ScriptedServer(refusal(status, "no access")) as server, pytest.raises(Denied) as refused:

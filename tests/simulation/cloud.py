@@ -36,19 +36,23 @@ class Weather:
         row: faults in a row that one client's requests of one kind meet at most.
         latest: seconds by which a late request comes late at most.
         stale: seconds by which a `Date` is behind at most.
+        outage: times from and to which every write is refused, though reads are answered.
     """
 
     faults: float = 0.0
     row: int = 1000
     latest: float = 60.0
     stale: float = 0.0
-    slowest: float = 0.15
+    slowest: float = 0.12
+    outage: tuple[float, float] = (0.0, 0.0)
 
 
 class Onlooker(Protocol):
     """Whoever judges what the server sees."""
 
     def sends(self, client: "Client", path: str, body: bytes) -> None: ...
+
+    def refuses(self, client: "Client") -> None: ...
 
     def wrote(self, client: "Client", path: str, before: bytes | None, body: bytes) -> None: ...
 
@@ -79,12 +83,11 @@ class Cloud:
     def time(self) -> float:
         return EPOCH + self.scheduler.now
 
-    def date(self) -> float:
-        """Return a `Date` of one of many front ends."""
-        behind = self.chance.uniform(0.0, 0.05)
-        if self.weather.stale and self.chance.random() < 0.2:
-            behind += self.chance.uniform(0.0, self.weather.stale)
-        return float(floor(self.time - behind))
+    def date(self, behind: float) -> float:
+        """Return a `Date` of one of many front ends, which is behind at least by so much."""
+        stale = max(self.weather.stale, 0.05)
+        behind += self.chance.uniform(0.0, stale if self.chance.random() < 0.2 else 0.05)
+        return float(floor(self.time - min(behind, stale)))
 
     def delete(self, path: str) -> bool:
         """Delete an object as a person does; tell whether there was one.
@@ -107,10 +110,12 @@ class Cloud:
         self._allowance[path] = (left - 1.0 if taken else left, self.scheduler.now)
         return taken
 
-    def fate(self, row: int) -> Fate:
+    def fate(self, method: str, row: int) -> Fate:
         """Decide what becomes of a client's next request, after so many faults in a row."""
         chance, weather = self.chance, self.weather
         up, down = chance.uniform(0.01, weather.slowest), chance.uniform(0.01, weather.slowest)
+        if method == "write" and weather.outage[0] <= self.scheduler.now < weather.outage[1]:
+            return Fate("refused", up, down)
         if row >= weather.row or chance.random() >= weather.faults:
             return Fate("good", up, down)
         kinds: list[Kind] = ["dropped", "answer lost", "late", "refused", "busy", "failed after"]
@@ -138,6 +143,8 @@ class Client:
     name: str
     server_clock: ObservedServerClock = field(default_factory=ObservedServerClock)
     rows: dict[str, int] = field(default_factory=dict)
+    # Seconds by which the clock of its front end is behind.
+    behind: float = 0.0
     log: Callable[[str], None] = lambda _: None
 
     def read(
@@ -161,6 +168,7 @@ class Client:
 
         def carry_out() -> Entry:
             if not self.cloud.takes_write(path):
+                self.onlooker.refuses(self)
                 message = "429"
                 raise Ambiguous(message, busy=True)
             there = self.cloud.bucket.objects.get(path)
@@ -182,7 +190,7 @@ class Client:
         )
 
     def _ask(self, method: str, path: str, timeout: float, carry_out: Callable[[], _T]) -> _T:
-        scheduler, fate = self.machine.scheduler, self.cloud.fate(self.rows.get(method, 0))
+        scheduler, fate = self.machine.scheduler, self.cloud.fate(method, self.rows.get(method, 0))
         self.rows[method] = 0 if fate.kind == "good" else self.rows.get(method, 0) + 1
         answer = _Answer()
         sent, sent_at = self.machine.boot(), scheduler.now
@@ -198,7 +206,8 @@ class Client:
                     answer.value = carry_out()
                 except (Changed, Ambiguous) as refusal:
                     answer.value = refusal
-            answer.date = self.cloud.date()
+                    self.log(f"{self.name} {method} {path.rpartition('/')[2]}: {refusal}")
+            answer.date = self.cloud.date(self.behind)
             if fate.kind == "failed after":
                 answer.value = Ambiguous("500")
             if fate.kind != "answer lost":

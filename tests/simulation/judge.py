@@ -1,86 +1,32 @@
-"""What must hold in every run; each property has a name, and the first broken one ends the run."""
+"""What must hold in every run; the first property that does not ends the run."""
 
-import json
 import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 from gcs_ci_lock.core.record import HISTORY_LENGTH, UNLIMITED, Slots
 from gcs_ci_lock.keeper import Keeper
-from tests.simulation.cloud import Client, Cloud
-
-Property = Literal[
-    "exclusion",
-    "tokens rise",
-    "no foreign release",
-    "no renewal after give-up",
-    "no false loss",
-    "bounded hand-over",
-    "queue order",
-    "no starvation",
-    "cancel leaves nothing",
-    "history complete",
-    "no crash",
-]
-
+from tests.simulation.cloud import EPOCH, Client, Cloud
+from tests.simulation.properties import BrokenError, Expected, Seen
+from tests.simulation.reading import beats, fits, parsed
 
 # Ten times what the longest runs take.
 MOST_MOMENTS = 100_000
-
-
-class BrokenError(Exception):
-    """A property does not hold."""
-
-    def __init__(self, broken: Property, what: str) -> None:
-        super().__init__(f"{broken}: {what}")
-        self.broken = broken
-
-
-@dataclass
-class Seen:
-    """One job as the judge sees it.
-
-    Attributes:
-        leases: every lease id that it asked with.
-        asked_at: true time of its first request.
-        ticket_sent_at: true time at which it began to write its first ticket, or infinite.
-        ticket_at: true time at which that ticket was there, or infinite.
-        keeper: while it is inside.
-        gave_up: its deadline has passed by its own clock.
-        ended: it has gone for good, "" while it has not.
-        clean: it left knowing that nothing of it remains.
-    """
-
-    client: Client
-    slots: Slots
-    asked_at: float
-    leases: list[str] = field(default_factory=list)
-    ticket_sent_at: float = math.inf
-    ticket_at: float = math.inf
-    keeper: Keeper | None = None
-    gave_up: bool = False
-    ended: str = ""
-    clean: bool = False
-
-    @property
-    def waits(self) -> bool:
-        return not self.ended and self.keeper is None
-
-
-@dataclass(frozen=True)
-class Expected:
-    """Which of the conditional properties a run must keep."""
-
-    calm: bool
-    no_loss: bool
-    all_enter: bool
+# A stamp allows for drift, the dates' resolution and answers that contradict each other.
+STAMP_SLACK = 20.0
+# For so long a later waiter lets an earlier one go first.
+PATIENCE = 6.0
 
 
 class Judge:
     """Looks at every write that the server carries out, and at every moment in between."""
 
-    def __init__(self, cloud: Cloud, expected: Expected) -> None:
+    def __init__(
+        self, cloud: Cloud, path: str, expected: Expected, note: Callable[[str], None]
+    ) -> None:
         self._cloud = cloud
+        self._note = note
+        self._path = path
         self._expected = expected
         self._jobs: dict[str, Seen] = {}
         self._highest = 0
@@ -88,9 +34,12 @@ class Judge:
         self.granted: list[str] = []
         self.deleted = False
         self._moments = 0
-        # Leases whose record somebody has deleted under them.
+        # Leases that somebody has evicted, or whose record he has deleted under them.
         self._void: set[str] = set()
         self.inside: list[Seen] = []
+        # Lease -> true time of its last stamp.
+        self._stamped: dict[str, float] = {}
+        self._dead = 0
 
     @property
     def now(self) -> float:
@@ -109,14 +58,17 @@ class Judge:
         if "/queue/" in path:
             seen.ticket_sent_at = min(seen.ticket_sent_at, self.now)
             return
-        if not seen.gave_up:
+        if not seen.has_given_up():
             return
-        there = self._cloud.bucket.objects.get(path)
-        before = _beats(there.body if there else None)
-        for lease, beat in _beats(body).items():
+        before = beats(self._stored())
+        for lease, beat in beats(body).items():
             if lease in seen.leases and before.get(lease, beat) != beat:
                 text = f"{client.name} renews {lease} after its deadline"
                 raise BrokenError("no renewal after give-up", text)
+
+    def refuses(self, client: Client) -> None:
+        """Take note that a write met the limit of one a second."""
+        self._jobs[client.name].refused_at = self.now
 
     def wrote(self, client: Client, path: str, before: bytes | None, body: bytes) -> None:
         """Look at a write that has been carried out."""
@@ -124,18 +76,23 @@ class Judge:
         if "/queue/" in path:
             writer.ticket_at = min(writer.ticket_at, self.now)
             return
-        old, new = _parsed(before), _parsed(body)
+        old, new = parsed(before), parsed(body)
         was = {h["lease"]: h for h in old["holders"]}
         now = {h["lease"]: h for h in new["holders"]}
         ends = {e["lease"]: e for e in new["history"]}
         if not was and not now and before is None:
             self._room_at = self.now
+        if self._expected.calm and len(was) > len(now.keys() & was):
+            self._recovered(writer, was)
         for lease, holder in was.items():
             if lease not in now:
                 self._gone(writer, holder, ends.get(lease))
         for lease, holder in now.items():
             if lease not in was:
                 self._granted(writer, holder, list(was.values()), list(now.values()))
+                self._not_frozen(writer, old.get("frozen"))
+            if lease not in was or was[lease]["beat"] != holder["beat"]:
+                self._stamped[lease] = self.now
 
     def _gone(self, writer: Seen, holder: dict[str, Any], end: dict[str, Any] | None) -> None:
         lease = holder["lease"]
@@ -149,7 +106,29 @@ class Judge:
         if end["outcome"] == "expired" and early > holder["ttl"] / 6 + 1:
             text = f"{writer.client.name} takes {lease} over {early:.1f} s early"
             raise BrokenError("no foreign release", text)
+        self._note(f"{lease} is {end['outcome']} by {writer.client.name}")
         self._room_at = self.now if end["outcome"] == "released" else self.now - max(-early, 0.0)
+
+    def _recovered(self, writer: Seen, was: dict[str, dict[str, Any]]) -> None:
+        """Look at how long the last of those who held, and are no more, has blocked the lock."""
+        stamped = max(self._stamped[lease] for lease in was)
+        blocked = self.now - max(stamped, self._room_at)
+        most = max(h["ttl"] for h in was.values()) * 16 / 15 + 3.0 + self._patience()
+        if blocked > most and self.now - writer.asked_at > most:
+            text = f"{writer.client.name} enters {blocked:.1f} s after the last sign of life"
+            raise BrokenError("bounded recovery", text)
+
+    def _patience(self) -> float:
+        """Return the time after which the dead who wait are passed over.
+
+        One takes 6 s and a poll. When the ticket of one dies, counting begins anew.
+        """
+        return 8.0 * self._dead * (self._dead + 1) / 2
+
+    def _not_frozen(self, writer: Seen, frozen: dict[str, Any] | None) -> None:
+        # A date says which second it is, no more.
+        if frozen and (frozen["until"] is None or frozen["until"] > self._cloud.time + 1.0):
+            raise BrokenError("no entry while frozen", writer.client.name)
 
     def _granted(
         self,
@@ -165,8 +144,11 @@ class Judge:
             text = f"{name} gets {token}, after {self._highest}"
             raise BrokenError("tokens rise", text)
         self._highest = token
+        self._note(f"{name} is granted {lease} with token {token}")
         if writer.ended and writer.clean:
             raise BrokenError("cancel leaves nothing", f"a claim of {name} lands after its end")
+        if holder["expires_at"] - EPOCH > writer.ended_at + holder["ttl"] + STAMP_SLACK:
+            raise BrokenError("cancel leaves nothing", f"{name} blocks the lock long after its end")
         if lease in self.granted and not self.deleted:
             raise BrokenError("tokens rise", f"{lease} is granted twice")
         self.granted.append(lease)
@@ -184,16 +166,18 @@ class Judge:
         for other in self._jobs.values():
             if other is writer or not other.waits or other.ticket_at >= begun:
                 continue
-            if not inside.isdisjoint(other.leases):
+            # A refusal is no answer: who was told to wait loses time, and perhaps its place.
+            if not inside.isdisjoint(other.leases) or self.now - other.refused_at < PATIENCE:
                 continue
             # The later one keeps the earlier one out, perhaps beside others who do.
-            if not _fits(now, other.slots):
+            if not fits(now, other.slots):
                 text = f"{writer.client.name} goes before {other.client.name}"
                 raise BrokenError("queue order", text)
         waited = self.now - max(self._room_at, writer.asked_at)
         others = any(s.waits and s is not writer for s in self._jobs.values())
         # Several that come and go at once meet the limit of one write a second, and back off.
         most = 4.0 if all(s.slots == 1 for s in self._jobs.values()) else 14.0
+        most += self._patience()
         if not others and not was and waited > most and writer.ticket_at < math.inf:
             text = f"{writer.client.name} enters {waited:.1f} s after there was room"
             raise BrokenError("bounded hand-over", text)
@@ -204,9 +188,11 @@ class Judge:
         seen.keeper = keeper
         seen.gave_up = False
         self.inside.append(seen)
+        self._note(f"{seen.client.name} is inside")
 
     def leaves(self, seen: Seen, *, lost: str) -> None:
         self.inside.remove(seen)
+        self._note(f"{seen.client.name} leaves{f': {lost}' if lost else ''}")
         if lost and self._expected.no_loss:
             raise BrokenError("no false loss", f"{seen.client.name}: {lost}")
 
@@ -215,59 +201,80 @@ class Judge:
             self.inside.remove(seen)
         seen.keeper = None
         seen.ended = how
+        seen.ended_at = self.now
         seen.clean = clean
+        self._note(f"{seen.client.name} has ended: {how}")
+        # Where no answer is lost nobody has an excuse.
+        sure = not self._cloud.weather.faults
+        if how == "stopped" and (clean or sure):
+            self._nothing_left(seen, tickets_too=sure)
+
+    def _nothing_left(self, seen: Seen, *, tickets_too: bool) -> None:
+        record = parsed(self._stored())
+        # The ticket of a lease that was served counts for nothing, and dies by itself.
+        counting = set(seen.leases) - {end["lease"] for end in record["history"]}
+        # So does one whose write arrives after its deletion.
+        paths = self._cloud.bucket.objects if tickets_too else ()
+        tickets = {path.rpartition("/")[2] for path in paths}
+        left = counting & (tickets | {holder["lease"] for holder in record["holders"]})
+        if left:
+            raise BrokenError("cancel leaves nothing", f"{seen.client.name} leaves {sorted(left)}")
+
+    def dies(self, seen: Seen) -> None:
+        """Somebody kills a job."""
+        self._dead += seen.keeper is None
+        self.ends(seen, "killed", clean=False)
+
+    # What a person does, who answers for what follows.
 
     def deletes(self) -> None:
-        """Somebody deletes the record, and answers for what follows."""
         self.deleted = True
         self._void.update(self.granted)
+
+    def evicts(self, lease: str) -> None:
+        self._void.add(lease)
+        self._room_at = self.now
+
+    def has_room(self) -> None:
+        """The lock is frozen no more."""
+        self._room_at = self.now
 
     def look(self) -> None:
         """Look at this very moment: who believes that it holds the lock?"""
         self._moments += 1
         if self._moments > MOST_MOMENTS:
             raise BrokenError("no crash", "somebody runs in circles")
+        for seen in self.inside:
+            seen.has_given_up()
+        # Those who tolerate each other anyway need not be asked what they believe.
+        if len(self.inside) > min((s.slots for s in self.inside), default=UNLIMITED):
+            self._look_at_many()
+
+    def _look_at_many(self) -> None:
         believing = []
         for seen in self.inside:
-            keeper, machine = seen.keeper, seen.client.machine
-            if keeper is None:
+            if seen.keeper is None or seen.keeper.tenure.lease in self._void:
                 continue
-            boot = machine.boot()
-            seen.gave_up = seen.gave_up or boot >= keeper.tenure.deadline
-            if len(self.inside) == 1:
-                return
-            latest = seen.client.server_clock.at(boot).latest
-            if keeper.tenure.believed(boot, latest) and keeper.tenure.lease not in self._void:
+            boot = seen.client.machine.boot()
+            if seen.keeper.tenure.believed(boot, seen.client.server_clock.at(boot).latest):
                 believing.append(seen)
         if len(believing) > min((s.slots for s in believing), default=UNLIMITED):
             names = ", ".join(f"{s.client.name} (slots {s.slots})" for s in believing)
             raise BrokenError("exclusion", f"{names} are inside together at {self.now:.2f}")
 
-    def finish(self, record: bytes | None) -> None:
+    def finish(self) -> None:
         """Judge the run as a whole."""
         waiting = [name for name, seen in self._jobs.items() if not seen.ended]
-        if waiting and self._expected.all_enter:
+        if waiting:
             raise BrokenError("no starvation", f"{', '.join(waiting)} never came to an end")
         if self.deleted or len(self.granted) > HISTORY_LENGTH:
             return
-        document = _parsed(record)
+        document = parsed(self._stored())
         known = [one["lease"] for one in (*document["holders"], *document["history"])]
         if sorted(known) != sorted(self.granted):
             text = f"granted {self.granted}, known {known}"
             raise BrokenError("history complete", text)
 
-
-def _parsed(body: bytes | None) -> dict[str, Any]:
-    if body is None:
-        return {"holders": [], "history": []}
-    document: dict[str, Any] = json.loads(body)
-    return document
-
-
-def _beats(body: bytes | None) -> dict[str, int]:
-    return {h["lease"]: h["beat"] for h in _parsed(body)["holders"]}
-
-
-def _fits(holders: list[dict[str, Any]], slots: Slots) -> bool:
-    sizes = [math.inf if h["slots"] == "unlimited" else h["slots"] for h in holders]
-    return len(holders) + 1 <= min([*sizes, slots])
+    def _stored(self) -> bytes | None:
+        there = self._cloud.bucket.objects.get(self._path)
+        return there.body if there else None

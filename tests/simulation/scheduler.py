@@ -17,6 +17,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.now = 0.0
         self.hub = getcurrent()
+        self.threads: list[greenlet] = []
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
 
@@ -30,6 +31,13 @@ class Scheduler:
             self.now, _, action = heapq.heappop(self._due)
             action()
             after_each()
+
+    def end(self) -> None:
+        """End the threads that wait for ever: nothing else frees what they hold."""
+        self._due.clear()
+        for thread in self.threads:
+            thread.throw()
+        self.threads.clear()
 
 
 @dataclass
@@ -59,6 +67,7 @@ class Machine:
     def start(self, thread: Callable[[], object]) -> None:
         """Start a thread."""
         child = greenlet(thread, parent=self.scheduler.hub)
+        self.scheduler.threads.append(child)
         self.scheduler.at(self.scheduler.now, lambda: self.wake(Suspension(child)))
 
     def suspend(

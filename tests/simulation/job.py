@@ -1,0 +1,127 @@
+"""One job in a simulated world: the shipped waiter, keeper and release, on a machine of its own."""
+
+import random
+from dataclasses import dataclass, field
+
+from gcs_ci_lock.core.outcome import Acquired
+from gcs_ci_lock.core.record import Owner, Slots
+from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.core.timing import Timing
+from gcs_ci_lock.errors import LockError
+from gcs_ci_lock.handed import release
+from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.waiting import Waiter
+from tests.simulation.cloud import Client
+from tests.simulation.judge import Judge
+from tests.simulation.plans import HORIZON, PATHS, TTL
+from tests.simulation.properties import Seen
+from tests.simulation.scheduler import Machine, Wish
+
+LOOK_EVERY = 2.0
+
+
+class Chance:
+    """Lease ids that can be read, and the seed's own numbers."""
+
+    def __init__(self, name: str, chance: random.Random) -> None:
+        self._name = name
+        self._chance = chance
+        self._count = 0
+
+    def fraction(self) -> float:
+        return self._chance.random()
+
+    def lease_id(self) -> str:
+        self._count += 1
+        return f"{self._name}-{self._count}"
+
+
+@dataclass
+class _Observer:
+    seen: Seen
+
+    def asking(self, lease: str) -> None:
+        self.seen.leases.append(lease)
+
+    def waiting(self, situation: Situation) -> None:
+        return
+
+
+@dataclass
+class Job:
+    """One job: it waits, works under the lock, and releases, as `gcs-ci-lock run` does."""
+
+    machine: Machine
+    client: Client
+    seen: Seen
+    judge: Judge
+    chance: Chance
+    hold: float
+    slots: Slots
+    stop: Wish = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stop = Wish(self.machine)
+
+    def run(self) -> None:
+        timing = Timing.for_ttl(TTL)
+        lock = Lock(
+            PATHS,
+            store=self.client,
+            clock=self.machine,
+            server_clock=self.client.server_clock,
+            timing=timing,
+        )
+        request = LockRequest(
+            paths=PATHS, owner=Owner(), slots=self.slots, wait=HORIZON, timing=timing
+        )
+        waiter = Waiter(
+            lock, request, chance=self.chance, stop=self.stop, observer=_Observer(self.seen)
+        )
+        try:
+            outcome = waiter.run()
+        except LockError as error:
+            self.judge.ends(self.seen, str(error), clean=not waiter.leaves_something)
+            return
+        if not isinstance(outcome, Acquired):
+            self.judge.ends(self.seen, "stopped", clean=not waiter.leaves_something)
+            return
+        keeper = Keeper(
+            lock,
+            outcome.tenure,
+            chance=self.chance,
+            max_hold=HORIZON,
+            began=outcome.tenure.sent_at,
+        )
+        self.judge.enters(self.seen, keeper)
+        over = Wish(self.machine)
+        kept = Wish(self.machine)
+        self.machine.start(lambda: _keep(keeper, over, kept))
+        reason = self._work(keeper)
+        self.judge.leaves(self.seen, lost=reason)
+        over.set()
+        while not kept.is_set():
+            kept.wait(60.0)
+        try:
+            release(lock, outcome.tenure.lease, chance=self.chance)
+        except LockError as error:
+            self.judge.ends(self.seen, str(error), clean=False)
+        else:
+            self.judge.ends(self.seen, "released", clean=True)
+
+    def _work(self, keeper: Keeper) -> str:
+        """Work until it is done, or the lease is lost; return why it was."""
+        until = self.machine.boot() + self.hold
+        while not self.stop.is_set() and self.machine.boot() < until:
+            self.stop.wait(min(LOOK_EVERY, until - self.machine.boot()))
+            lost = keeper.lost()
+            if lost is not None:
+                return lost.reason
+        return ""
+
+
+def _keep(keeper: Keeper, over: Wish, kept: Wish) -> None:
+    keeper.keep(over)
+    kept.set()

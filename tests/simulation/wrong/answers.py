@@ -1,0 +1,88 @@
+"""Wrong versions of what is done when an answer does not come."""
+
+from tests.simulation.planted import wrong
+
+LOCK = "gcs_ci_lock/lock.py"
+WAITING = "gcs_ci_lock/waiting.py"
+SMALL = "tests/small/test_"
+
+ANSWERS = (
+    wrong(
+        "a 412 is taken for a loss",
+        "no false loss",
+        (
+            LOCK,
+            "continue\n            return self._tenure",
+            "return Lost(reason='412')\n            return self._tenure",
+        ),
+    ),
+    wrong(
+        "a renewal without an answer is taken for a loss",
+        "no false loss",
+        (
+            LOCK,
+            "continue\n            return self._tenure",
+            (
+                "continue\n            except StoreError:\n"
+                "                return Lost(reason='?')\n            return self._tenure"
+            ),
+        ),
+        (LOCK, "import Changed\n", "import Changed, StoreError\n"),
+    ),
+    wrong(
+        "a claim without an answer is taken for a success",
+        "exclusion",
+        (
+            LOCK,
+            "        self._write(written.record, stored.generation)\n",
+            (
+                "        try:\n            self._write(written.record, stored.generation)\n"
+                "        except Ambiguous:\n            pass\n"
+            ),
+        ),
+        (LOCK, "import Changed\n", "import Ambiguous, Changed\n"),
+    ),
+    wrong(
+        "the client library's default retries",
+        "tests/medium/test_gcs_faults.py"
+        "::test_the_client_library_asks_nothing_again_behind_our_back",
+        (
+            "gcs_ci_lock/stores/gcs.py",
+            (
+                "timeout=timeout,\n                    retry=None,\n                )\n"
+                "                return _entry"
+            ),
+            "timeout=timeout,\n                )\n                return _entry",
+        ),
+    ),
+    wrong(
+        "the same bytes again",
+        f"{SMALL}claiming.py"
+        "::test_a_claim_that_never_arrived_is_made_again_with_a_new_number_and_stamp",
+        (LOCK, "max([acknowledged, *self._sent]) + 1", "acknowledged + 1"),
+    ),
+    wrong(
+        "no rewrite when a claim is given up",
+        f"{SMALL}claiming.py::test_leaving_with_an_unknown_claim_blocks_the_stray_write",
+        (LOCK, "self._write(unchanged, stored.generation)", "unchanged = None"),
+    ),
+    wrong(
+        "no look at the stop flag after a claim",
+        f"{SMALL}claiming.py::test_a_claim_that_nobody_wants_any_more_is_released_at_once",
+        (
+            WAITING,
+            "if self._stop.is_set():\n            # A claim",
+            "if self._began < 0:\n            # A claim",
+        ),
+    ),
+    wrong(
+        "a claim that landed after its own give-up is believed",
+        f"{SMALL}claiming.py"
+        "::test_a_claim_that_landed_after_its_own_give_up_is_given_back_and_waited_for_anew",
+        (
+            WAITING,
+            "if tenure.believed(self._lock.clock.boot(), self._lock.now().latest):",
+            "if tenure.lease:",
+        ),
+    ),
+)

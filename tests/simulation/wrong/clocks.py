@@ -1,0 +1,95 @@
+"""Wrong versions of how time is told."""
+
+from tests.simulation.planted import wrong
+
+LOCK = "gcs_ci_lock/lock.py"
+CLOCK = "gcs_ci_lock/clock.py"
+INSTANT = "gcs_ci_lock/core/instant.py"
+TIMING = "gcs_ci_lock/core/timing.py"
+REQUEST = "gcs_ci_lock/core/request.py"
+PROTOCOL = "gcs_ci_lock/core/protocol.py"
+SMALL = "tests/small/test_"
+
+CLOCKS = (
+    wrong(
+        "the machine's own clock instead of the server's",
+        "no foreign release",
+        (
+            CLOCK,
+            "now = self._known.at(boot)",
+            "own = 1_795_422_000.0 + boot\n        now = Interval(earliest=own, latest=own + 1.0)",
+        ),
+    ),
+    wrong(
+        "a clock that stops in suspension",
+        "exclusion",
+        (
+            "tests/simulation/world.py",
+            "job.machine.frozen_until = self.scheduler.now + seconds",
+            (
+                "job.machine.frozen_until = self.scheduler.now + seconds\n"
+                "            job.machine.offset -= seconds * job.machine.rate"
+            ),
+        ),
+    ),
+    wrong(
+        "no deadline on the holder's own clock",
+        "no renewal after give-up",
+        (REQUEST, "return boot < self.deadline and latest", "return latest"),
+    ),
+    wrong(
+        "the deadline counts from the answer",
+        f"{SMALL}keeping.py::test_deadlines_count_from_the_send_and_not_from_the_answer",
+        (
+            LOCK,
+            "return self._tenure(written.holder, boot)",
+            "return self._tenure(written.holder, self.clock.boot())",
+        ),
+    ),
+    wrong(
+        "the deadline is that of the last attempt",
+        f"{SMALL}keeping.py::test_the_deadline_is_that_of_the_attempt_in_the_record",
+        (LOCK, "self._sent.get(holder.beat)", "max(self._sent.values(), default=None)"),
+    ),
+    wrong(
+        "a holder gives up only after the whole ttl",
+        "no renewal after give-up",
+        (TIMING, "MAX_GIVE_UP_SHARE = 2 / 3", "MAX_GIVE_UP_SHARE = 1.0"),
+    ),
+    wrong(
+        "a lost lease is renewed",
+        f"{SMALL}keeping.py::test_a_lost_lease_is_never_renewed_though_the_record_still_names_it",
+        (LOCK, "if not tenure.believed(boot, now.latest):", "if boot < 0:"),
+    ),
+    wrong(
+        "a claim is stamped with the earliest time",
+        f"{SMALL}protocol.py::test_a_grant_stamps_the_latest_time_and_the_next_token",
+        (PROTOCOL, "expires_at=now.latest + claimant", "expires_at=now.earliest + claimant"),
+    ),
+    wrong(
+        "a stamp does not allow for drift",
+        f"{SMALL}drift.py"
+        "::test_a_holder_with_a_slow_clock_and_stale_dates_stops_before_a_rival_enters",
+        (INSTANT, "(boot - s.sent) * MAX_RATE_RATIO", "(boot - s.sent)"),
+    ),
+    wrong(
+        "holders are dropped before their time is over",
+        "no foreign release",
+        (PROTOCOL, "if earliest >= h.expires_at]", "if earliest >= h.expires_at - h.ttl / 2]"),
+    ),
+    wrong(
+        "room appeared when somebody noticed the expiry",
+        f"{SMALL}protocol.py::test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed",
+        (PROTOCOL, '"expired", h.expires_at, ""', '"expired", earliest, ""'),
+    ),
+    wrong(
+        "holders are dropped a ttl after their time is over",
+        "bounded recovery",
+        (PROTOCOL, "if earliest >= h.expires_at]", "if earliest >= h.expires_at + h.ttl]"),
+    ),
+    wrong(
+        "a freeze does not end by itself",
+        "no starvation",
+        (PROTOCOL, "earliest >= frozen.until", "earliest < 0"),
+    ),
+)

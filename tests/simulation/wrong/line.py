@@ -1,0 +1,77 @@
+"""Wrong versions of who goes first."""
+
+from tests.simulation.planted import wrong
+
+LOCK = "gcs_ci_lock/lock.py"
+WAITING = "gcs_ci_lock/waiting.py"
+PROTOCOL = "gcs_ci_lock/core/protocol.py"
+QUEUE = "gcs_ci_lock/core/queue.py"
+SMALL = "tests/small/test_"
+
+LINE = (
+    wrong(
+        "nobody lists the queue",
+        "queue order",
+        (LOCK, "ticket for ticket in found if ticket is not None", "ticket for ticket in ()"),
+    ),
+    wrong(
+        "a waiting writer keeps no later reader out",
+        "queue order",
+        (QUEUE, "if any(not fits(holders, ticket) for ticket in ahead):", "if holders is None:"),
+    ),
+    wrong(
+        "nobody lists a queue that was idle, though readers hold",
+        "queue order",
+        (PROTOCOL, "if not record.holders and not", "if fits(record.holders, claimant) and not"),
+        (PROTOCOL, "import Claimant, Turn, living", "import Claimant, Turn, fits, living"),
+    ),
+    wrong(
+        "a ticket arrives when it was last rewritten",
+        "queue order",
+        ("gcs_ci_lock/core/tickets.py", 'metadata.get("arrival", created_text)', "created_text"),
+    ),
+    wrong(
+        "tickets are swept after 20 s",
+        "queue order",
+        (QUEUE, "TICKET_LIFE = 90.0", "TICKET_LIFE = 20.0"),
+    ),
+    wrong(
+        "the next in line moves up at once",
+        "queue order",
+        (QUEUE, "return PATIENCE_PER_PLACE * passed_over", "return 0.0"),
+    ),
+    wrong(
+        "the third in line moves up 2 s after the second",
+        f"{SMALL}queue.py::test_a_place_in_line_is_worth_more_than_the_slowest_poll",
+        (QUEUE, "PATIENCE_PER_PLACE * passed_over", "(4 + 2 * passed_over if passed_over else 0)"),
+    ),
+    wrong(
+        "only the claimant's own slots count",
+        "exclusion",
+        (QUEUE, "min(one.slots for one in everyone) and", "claimant.slots and"),
+    ),
+    wrong(
+        "nobody looks whether the lock is frozen",
+        "no entry while frozen",
+        (PROTOCOL, "if record.frozen or turn.patience", "if turn.patience"),
+    ),
+    wrong(
+        "who waits for an unfreeze has no ticket",
+        f"{SMALL}waiting.py::test_who_waits_for_an_unfreeze_has_a_ticket",
+        (
+            WAITING,
+            "trouble = self._keep_place()",
+            'trouble = "" if record.frozen else self._keep_place()',
+        ),
+    ),
+    wrong(
+        "the next in line looks every 30 s",
+        "bounded hand-over",
+        (WAITING, "SLOWEST_POLL) * spread", "SLOWEST_POLL) * spread + 29.0"),
+    ),
+    wrong(
+        "a cancelled waiter leaves its ticket",
+        "cancel leaves nothing",
+        ("gcs_ci_lock/leaving.py", "object]] = [place.leave]", "object]] = []"),
+    ),
+)

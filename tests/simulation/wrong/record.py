@@ -1,0 +1,59 @@
+"""Wrong versions of how the record is changed."""
+
+from tests.simulation.planted import wrong
+
+LOCK = "gcs_ci_lock/lock.py"
+PROTOCOL = "gcs_ci_lock/core/protocol.py"
+# What the record's generation is just now: so the precondition of a write always holds.
+THERE = """
+    def _there(self) -> int:
+        found = self.store.read(self.paths.record, known=None, limit=9**9, timeout=9)
+        return found.generation if isinstance(found, Found) else 0
+
+    def _next_beat"""
+
+RECORD = (
+    wrong(
+        "a claim without the generation",
+        "history complete",
+        (LOCK, "written.record, stored.generation", "written.record, self._there()"),
+        (LOCK, "\n    def _next_beat", THERE),
+    ),
+    wrong(
+        "a renewal without the generation",
+        "history complete",
+        (LOCK, "result.record, self._stored.generation", "result.record, self._there()"),
+        (LOCK, "\n    def _next_beat", THERE),
+    ),
+    wrong(
+        "a release without the generation",
+        "history complete",
+        (LOCK, "result.record, stored.generation", "result.record, self._there()"),
+        (LOCK, "\n    def _next_beat", THERE),
+    ),
+    wrong(
+        "a release by name: it ends whatever lease holds",
+        "no foreign release",
+        (
+            PROTOCOL,
+            (
+                "    mine = record.holder(lease)\n    if mine is None:\n"
+                "        return _not_held(record, lease)\n    ended"
+            ),
+            (
+                "    mine = record.holder(lease) or next(iter(record.holders), None)\n"
+                "    if mine is None:\n        return _not_held(record, lease)\n    ended"
+            ),
+        ),
+    ),
+    wrong(
+        "the fence of a new record begins at 0",
+        "tokens rise",
+        (PROTOCOL, "math.floor(latest * FENCE_PER_SECOND)", "math.floor(latest * 0)"),
+    ),
+    wrong(
+        "the fence is not raised",
+        "tokens rise",
+        (PROTOCOL, "max(record.fence, fence_seen) + 1", "max(record.fence, fence_seen)"),
+    ),
+)
