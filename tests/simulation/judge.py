@@ -247,7 +247,7 @@ class Judge:
         for seen in self.inside:
             seen.has_given_up()
         # Those who tolerate each other anyway need not be asked what they believe.
-        if len(self.inside) > min((s.slots for s in self.inside), default=UNLIMITED):
+        if len(self.inside) > 1 and len(self.inside) > min(s.slots for s in self.inside):
             self._look_at_many()
 
     def _look_at_many(self) -> None:
