@@ -58,15 +58,16 @@ def main() -> int:
 
 def replay(seed: int) -> int:
     """Run one seed and print what happens."""
-    world = World(seed, log=print)
-    print(f"seed {seed}: {world.plan}")
+    lines: list[str] = []
+    # Printed afterwards: a reader that closes the pipe must not happen to the code under test.
+    world = World(seed, log=lines.append)
     try:
         world.run()
+        verdict, code = f"no property broken; trace {world.trace[:16]}", 0
     except BrokenError as error:
-        print(f"{world.scheduler.now:10.3f} BROKEN {error}")
-        return 1
-    print(f"no property broken; trace {world.trace[:16]}")
-    return 0
+        verdict, code = f"{world.scheduler.now:10.3f} BROKEN {error}", 1
+    print(f"seed {seed}: {world.plan}", *lines, verdict, sep="\n")
+    return code
 
 
 if __name__ == "__main__":
