@@ -23,10 +23,12 @@ class Between:
     """One step with `mode: check` or `mode: release`."""
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
-        """Take the step; nothing is read or written."""
+        """Take the step; only its state is written."""
         self._step = step
         self._environ = environ
         self._files = StepFiles(step, environ)
+        # This step's own post stage has nothing to release.
+        self._files.clear()
         self._clock = SystemClock()
 
     def check(self) -> int:

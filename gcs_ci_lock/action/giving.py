@@ -13,7 +13,7 @@ from gcs_ci_lock.core.ending import Stranger, loss_known, note_of, verdict
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.timing import spoken
-from gcs_ci_lock.errors import LeaseLost, LockError
+from gcs_ci_lock.errors import LeaseLost, LockError, UsageError
 from gcs_ci_lock.handed import end
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.report.lines import lease_lost, released_line
@@ -44,7 +44,7 @@ class Giving:
         """
         handover = self._files.handover()
         if handover is None:
-            return self._by_label()
+            return self._nothing() if self._files.says_nothing_is_left else self._by_label()
         try:
             keeping = self._keeper(handover)
             gone = handover.keeper == "sidecar" and handover.token > 0 and keeping is None
@@ -69,8 +69,7 @@ class Giving:
         except NoSidecar:
             keeping = None
         if keeping is None:
-            self._step.say("Nothing to release: this step holds no lock")
-            return 0
+            return self._nothing()
         news = self._stopped(keeping).news
         if news is not None and news.phase == "released":
             self._step.say(f"Released the lock of lease {keeping.lease}, by its keeper")
@@ -78,6 +77,10 @@ class Giving:
         reason = news.reason if news else "it said nothing"
         message = f"The keeper of lease {keeping.lease} did not release it: {reason}"
         raise LeaseLost(message)
+
+    def _nothing(self) -> int:
+        self._step.say("Nothing to release: this step holds no lock")
+        return 0
 
     def _stopped(self, keeping: Keeping | None) -> Heard:
         if keeping is None:
@@ -117,7 +120,12 @@ class Giving:
 
     def _charge(self, handover: Handover) -> Charge | None:
         """Return what the main stage has left in its file, if it is of this lease."""
-        charge = self._files.charge()
+        try:
+            charge = self._files.charge()
+        except UsageError as error:
+            # The lease is to be released all the same, with the credentials that are there.
+            self._step.warning(str(error))
+            return None
         return charge if charge and charge.handover.lease == handover.lease else None
 
     def _lost(

@@ -66,6 +66,11 @@ class StepFiles:
         charge = self.charge()
         return charge.handover if charge else None
 
+    @property
+    def says_nothing_is_left(self) -> bool:
+        """Tell whether the runner hands state on, and the first stage has left no lease in it."""
+        return self._step.state(STATE) == ""
+
     def charge(self) -> Charge | None:
         """Return what the step's first stage has left in its file, or None.
 

@@ -68,9 +68,9 @@ class GitHubStep:
         key = "INPUT_" + name.replace(" ", "_").upper()
         return self._environ.get(key, "").strip() or default
 
-    def state(self, name: str) -> str:
-        """Return what `save_state` kept in the main step, or ""."""
-        return self._environ.get(f"STATE_{name}", "")
+    def state(self, name: str) -> str | None:
+        """Return what `save_state` kept in the main step; None: nothing, or it is not handed on."""
+        return self._environ.get(f"STATE_{name}")
 
     def save_state(self, name: str, value: str) -> None:
         """Keep a value for the post step; the last one counts."""

@@ -344,3 +344,33 @@ def test_a_lease_without_a_keeper_can_be_checked_and_released_early(
     assert bucket.record("prod")["holders"] == []
     assert again.exit_code == 76
     assert post.exit_code == 0, post
+
+
+def test_post_releases_although_somebody_has_spoiled_its_file(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    step.main()
+    (left,) = (tmp_path / "workflow").glob("gcs-ci-lock-*")
+    left.chmod(0o644)
+
+    post = step.post()
+
+    assert post.exit_code == 0, post
+    assert "is open to others" in post.said("warning")
+    assert bucket.record("prod")["holders"] == []
+
+
+def test_a_lease_that_stands_only_in_a_spoiled_file_is_refused(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    step.hands_state_on = False
+    step.main()
+    (left,) = (tmp_path / "workflow").glob("gcs-ci-lock-*")
+    left.write_text('{"schema": 1}')
+
+    post = step.post()
+
+    assert post.exit_code == 2, post
+    assert "is not what gcs-ci-lock wrote" in post.said("error")
