@@ -187,6 +187,41 @@ def test_a_killed_keepers_lease_that_still_stands_is_released_and_told_as_lost_t
     assert not held_by_another(bucket)
 
 
+def test_a_keeper_that_slept_longer_than_its_lease_never_renews_it_again(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = acquired(step_of(bucket, tmp_path))
+    docker("pause", step.keeper)
+    CLOCK.sleep(GIVE_UP + 2.0)
+    asleep = another(step, "check", mode="check").main()
+    beat = beat_of(bucket)
+
+    docker("unpause", step.keeper)
+    bucket.until(lambda: '"phase": "lost"' in docker("logs", step.keeper))
+    CLOCK.sleep(6.0)
+
+    assert asleep.exit_code == 76, asleep
+    assert "was not renewed in time" in asleep.said("error")
+    assert beat_of(bucket) == beat
+    assert step.post().exit_code == 76
+
+
+def test_a_step_that_is_killed_when_its_keeper_works_is_tidied_up_by_its_post_step(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    main = step.start("entrypoint")
+    bucket.until(lambda: keepers() != [])
+
+    docker("kill", f"{step.container}-entrypoint")
+    ended(main)
+    post = step.post()
+
+    assert bucket.record("prod")["holders"] == []
+    assert keepers() == []
+    assert post.exit_code in (0, 76), post
+
+
 def test_on_lost_warn_lets_the_job_pass(bucket: TestBucket, tmp_path: Path) -> None:
     step = acquired(step_of(bucket, tmp_path, on_lost="warn"))
     docker("kill", step.keeper)
