@@ -53,7 +53,7 @@ def connect(
         Denied: there are no credentials.
     """
     # Importing Google's client takes a quarter of a second: not before it is needed.
-    from gcs_ci_lock.stores.gcs import connect as connect_store  # noqa: PLC0415
+    from gcs_ci_lock.stores.connection import connect as connect_store  # noqa: PLC0415
 
     clock = SystemClock()
     server_clock = ObservedServerClock()
@@ -92,9 +92,9 @@ def pin(
         UsageError: what is given cannot be used.
         Denied: what the environment names cannot.
     """
-    from gcs_ci_lock.stores.credentials import Federation  # noqa: PLC0415 - as in `connect`
-    from gcs_ci_lock.stores.credentials import pin as pin_credentials  # noqa: PLC0415
+    from gcs_ci_lock.stores.credentials import pin as pin_credentials  # noqa: PLC0415 - as above
     from gcs_ci_lock.stores.endpoint import Endpoint  # noqa: PLC0415
+    from gcs_ci_lock.stores.federation import Federation  # noqa: PLC0415
 
     if Endpoint.choose(endpoint, environ).anonymous:
         return AMBIENT

@@ -1,54 +1,30 @@
-"""Google credentials: chosen once, pinned by their content, loaded wherever they are needed.
+"""Google credentials: chosen once, pinned by their content, loaded wherever they are needed."""
 
-Source: https://google.aip.dev/auth/4117 (external accounts) and
-https://docs.github.com/en/actions/reference/security/oidc
-"""
-
-import logging
-import re
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import Any, Final, TypeVar, cast
 
 import google.auth
+import google.auth.transport.requests
+from google.auth import compute_engine, identity_pool
 from google.auth import credentials as auth_credentials
 from google.auth import exceptions as auth_errors
-from google.auth import identity_pool
+from google.auth.compute_engine import _metadata
 
 from gcs_ci_lock.core.pinned import AMBIENT, TOKEN_KEY, Pinned
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import Denied, UsageError
+from gcs_ci_lock.stores.federation import Federation, federated
 
 SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
 MOST_BYTES: Final = 256 * 1024
 FILE_VARIABLE: Final = "GOOGLE_APPLICATION_CREDENTIALS"
-_PROVIDER: Final = re.compile(
-    r"projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]{1,64}/providers/[a-z0-9-]{1,64}"
-)
-_ACCOUNT: Final = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+")
-_JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+_T = TypeVar("_T")
 _EXPECTED: Final = (
     "Expected those of google-github-actions/auth in a workflow, "
     "`gcloud auth application-default login` here, or GOOGLE_APPLICATION_CREDENTIALS=FILE"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Federation:
-    """A workload identity that is used directly.
-
-    Attributes:
-        provider: projects/N/locations/global/workloadIdentityPools/P/providers/Q.
-        service_account: an account to act as, or "".
-        id_token: the job's own token, or "": it is asked of GitHub.
-    """
-
-    provider: str
-    service_account: str = ""
-    id_token: str = ""
 
 
 def pin(
@@ -72,12 +48,22 @@ def pin(
                 "them"
             )
             raise UsageError(message)
-        return Pinned(info=_federated(federation, environ))
+        return Pinned(info=federated(federation, environ))
     if credentials_json:
         return Pinned(info=_typed(Pinned.decode(credentials_json, source="credentials-json")))
-    if path := environ.get(FILE_VARIABLE):
-        return Pinned(info=_of_file(Path(path)))
-    return AMBIENT
+    named = _named(environ)
+    # No keeper elsewhere sees the file of a token: it is read now.
+    return AMBIENT if named is None else Pinned(info=_with_token(named))
+
+
+def load_named(environ: Mapping[str, str]) -> auth_credentials.Credentials:
+    """Return the credentials of this process: those of a file, else the machine's.
+
+    Raises:
+        Denied: there are none, or they cannot be used.
+    """
+    named = _named(environ)
+    return load(AMBIENT if named is None else Pinned(info=named))
 
 
 def load(pinned: Pinned) -> auth_credentials.Credentials:
@@ -86,8 +72,6 @@ def load(pinned: Pinned) -> auth_credentials.Credentials:
     Raises:
         Denied: there are none, or they cannot be used.
     """
-    # It warns that there is no project; none is needed.
-    logging.getLogger("google.auth._default").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # It warns of configurations from strangers: these are the user's own.
@@ -102,8 +86,7 @@ def load(pinned: Pinned) -> auth_credentials.Credentials:
 
 def _loaded(info: Mapping[str, Any] | None) -> auth_credentials.Credentials:
     if info is None:
-        credentials, _ = google.auth.default(scopes=[SCOPE])
-        return credentials
+        return _of_machine()
     source = info.get("credential_source")
     if info["type"] == "external_account" and isinstance(source, Mapping):
         if TOKEN_KEY in source:
@@ -111,12 +94,21 @@ def _loaded(info: Mapping[str, Any] | None) -> auth_credentials.Credentials:
             return identity_pool.Credentials(
                 subject_token_supplier=_Known(source[TOKEN_KEY]), scopes=[SCOPE], **fields
             )
-        if "url" in source:
+        if "url" in source or "file" in source:
             # Loaded the general way it would ask two servers for a project that nobody needs.
             known = identity_pool.Credentials.from_info(dict(info), scopes=[SCOPE])
             return cast("auth_credentials.Credentials", known)
     loaded, _ = google.auth.load_credentials_from_dict(dict(info), scopes=[SCOPE])
     return cast("auth_credentials.Credentials", loaded)
+
+
+def _of_machine() -> auth_credentials.Credentials:
+    # Not google.auth.default: by now a later step of the job may have named a file of its own.
+    request = google.auth.transport.requests.Request()
+    if not _metadata.is_on_gce(request):
+        message = "no file is named, and there is no metadata server"
+        raise auth_errors.DefaultCredentialsError(message)
+    return compute_engine.Credentials(scopes=[SCOPE])
 
 
 class _Known(identity_pool.SubjectTokenSupplier):
@@ -129,68 +121,31 @@ class _Known(identity_pool.SubjectTokenSupplier):
         return self._token
 
 
-def _federated(federation: Federation, environ: Mapping[str, str]) -> dict[str, Any]:
-    provider, account = federation.provider, federation.service_account
-    if not _PROVIDER.fullmatch(provider):
-        message = (
-            f'workload-identity-provider "{printable(provider)}" is not valid: expected '
-            "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
-        )
-        raise UsageError(message)
-    if account and not _ACCOUNT.fullmatch(account):
-        message = f'service-account "{printable(account)}" is not valid: expected NAME@DOMAIN'
-        raise UsageError(message)
-    info: dict[str, Any] = {
-        "type": "external_account",
-        "audience": f"//iam.googleapis.com/{provider}",
-        "subject_token_type": _JWT,
-        "token_url": "https://sts.googleapis.com/v1/token",
-        "credential_source": (
-            {TOKEN_KEY: federation.id_token}
-            if federation.id_token
-            else _asked_of_github(provider, environ)
-        ),
-    }
-    if account:
-        info["service_account_impersonation_url"] = (
-            f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{account}"
-            ":generateAccessToken"
-        )
-    return info
+def _named(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """Return the configuration in the file that is named, else in gcloud's own, else None."""
+    if path := environ.get(FILE_VARIABLE):
+        return _readable(lambda: _typed(Pinned.decode(_text_of(Path(path)), source=path)))
+    home = Path(environ.get("HOME", "/")) / ".config" / "gcloud"
+    own = Path(environ.get("CLOUDSDK_CONFIG") or home) / "application_default_credentials.json"
+    if not own.is_file():
+        return None
+    return _readable(lambda: _typed(Pinned.decode(_text_of(own), source=str(own))))
 
 
-def _asked_of_github(provider: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
-    token = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
-    if not url or not token:
-        message = (
-            "workload-identity-provider needs a token of this job: expected `permissions: "
-            "id-token: write` in the workflow, or on GitLab the variable GCS_CI_LOCK_ID_TOKEN "
-            "from `id_tokens`"
-        )
-        raise UsageError(message)
-    scheme, host, path, query, _ = urlsplit(url)
-    asked = {**dict(parse_qsl(query)), "audience": f"https://iam.googleapis.com/{provider}"}
-    return {
-        "url": urlunsplit((scheme, host, path, urlencode(asked), "")),
-        "headers": {"Authorization": f"Bearer {token}"},
-        "format": {"type": "json", "subject_token_field_name": "value"},
-    }
+def _with_token(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    source = info.get("credential_source")
+    if not isinstance(source, Mapping) or not isinstance(source.get("file"), str):
+        return info
+    return {**info, "credential_source": {TOKEN_KEY: _readable(lambda: _subject(source))}}
 
 
-def _of_file(path: Path) -> Mapping[str, Any]:
+def _readable(read: Callable[[], _T]) -> _T:
     try:
-        text = _text_of(path)
-        info = dict(_typed(Pinned.decode(text, source=f"{FILE_VARIABLE} {path}")))
-        source = info.get("credential_source")
-        # No keeper elsewhere sees that file: its token is read now.
-        if isinstance(source, Mapping) and isinstance(source.get("file"), str):
-            info["credential_source"] = {TOKEN_KEY: _subject(source)}
+        return read()
     except (OSError, UsageError, ValueError) as error:
-        said = f"{error.strerror}: {path}" if isinstance(error, OSError) else error
-        message = f"there are no usable Google credentials ({printable(str(said))}). {_EXPECTED}"
+        said = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        message = f"there are no usable Google credentials ({printable(said)}). {_EXPECTED}"
         raise Denied(message) from None
-    return info
 
 
 def _subject(source: Mapping[str, Any]) -> str:

@@ -9,15 +9,16 @@ import pytest
 
 from gcs_ci_lock.clock import SystemChance
 from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.pinned import Pinned
+from gcs_ci_lock.core.pinned import AMBIENT, Pinned
 from gcs_ci_lock.core.queue import Claimant
 from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import Ambiguous, Denied, UsageError
 from gcs_ci_lock.lock import Lock
-from gcs_ci_lock.stores.credentials import Federation, pin
+from gcs_ci_lock.stores.credentials import pin
 from gcs_ci_lock.stores.endpoint import Endpoint
+from gcs_ci_lock.stores.federation import Federation
 from gcs_ci_lock.wiring import connect
 from tests.support.bucket import TestBucket
 from tests.support.fake_sts import REQUEST_TOKEN, FakeSts
@@ -114,6 +115,48 @@ def test_a_token_in_a_file_is_read_when_it_is_pinned(
     lock_of(bucket, Pinned.decode(pinned.encoded(), source="x")).look()
 
     assert [form["subject_token"] for form in sts.exchanged] == ["from-file"]
+
+
+def test_this_process_reads_the_token_anew_each_time(
+    bucket: TestBucket, sts: FakeSts, tmp_path: Path
+) -> None:
+    token, path = tmp_path / "token", tmp_path / "config.json"
+    path.write_text(json.dumps(sts.configuration(credential_source={"file": str(token)})))
+    location = Location.parse(bucket.uri)
+    token.write_text("first")
+    environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
+    connection = connect(location.bucket, endpoint=bucket.endpoint, environ=environ)
+    lock = connection.lock(LockPaths(location=location, name="prod"), Timing.for_ttl(120.0))
+
+    lock.look()
+    token.write_text("second")
+    lock.look()
+
+    assert [form["subject_token"] for form in sts.exchanged] == ["first", "second"]
+
+
+def test_what_the_machine_offered_is_not_replaced_by_a_later_steps_file(
+    bucket: TestBucket, sts: FakeSts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "later.json"
+    path.write_text(json.dumps(sts.configuration()))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    monkeypatch.setattr("google.auth.compute_engine._metadata.is_on_gce", lambda _: False)
+
+    with pytest.raises(Denied, match="there is no metadata server"):
+        lock_of(bucket, AMBIENT)
+
+    assert sts.asked == []
+
+
+def test_gclouds_own_file_is_found(sts: FakeSts, tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "gcloud"
+    folder.mkdir(parents=True)
+    (folder / "application_default_credentials.json").write_text(json.dumps(sts.configuration()))
+
+    assert pin({"HOME": str(tmp_path)}).info == sts.configuration()
+    assert pin({"CLOUDSDK_CONFIG": str(folder)}).info == sts.configuration()
+    assert pin({"HOME": str(tmp_path / "nobody")}) == AMBIENT
 
 
 def test_a_job_of_gitlab_shows_its_own_token(bucket: TestBucket, sts: FakeSts) -> None:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from gcs_ci_lock.clock import ObservedServerClock, SystemClock
 from gcs_ci_lock.errors import StoreError
 from gcs_ci_lock.ports import Entry, Found, Missing, Unchanged
-from gcs_ci_lock.stores.gcs import GcsStore, connect
+from gcs_ci_lock.stores.connection import connect
+from gcs_ci_lock.stores.gcs import GcsStore
 
 pytestmark = [
     pytest.mark.fault,

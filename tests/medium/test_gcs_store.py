@@ -21,7 +21,8 @@ from gcs_ci_lock.handed import end
 from gcs_ci_lock.lock import Lock, Released
 from gcs_ci_lock.ports import Found, Missing, Store
 from gcs_ci_lock.report.progress import Progress
-from gcs_ci_lock.stores.gcs import GcsStore, connect
+from gcs_ci_lock.stores.connection import connect
+from gcs_ci_lock.stores.gcs import GcsStore
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection
 from gcs_ci_lock.wiring import connect as connect_all

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.core.pinned import AMBIENT, TOKEN_KEY, Pinned
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.stores.credentials import Federation, pin
+from gcs_ci_lock.stores.credentials import pin
+from gcs_ci_lock.stores.federation import Federation
 
 CANARY = "canary-91c2"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/acme"
@@ -53,8 +54,10 @@ def test_a_token_of_the_jobs_own_goes_before_githubs() -> None:
 
 @pytest.mark.example
 def test_without_anything_the_machine_is_asked() -> None:
-    assert pin({}) == AMBIENT
-    assert pin({}, federation=Federation(provider="")) == AMBIENT
+    nobody = {"HOME": "/nonexistent"}
+
+    assert pin(nobody) == AMBIENT
+    assert pin(nobody, federation=Federation(provider="")) == AMBIENT
 
 
 @pytest.mark.example
