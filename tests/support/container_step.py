@@ -10,8 +10,8 @@ from tests.support.docker import IMAGE, docker
 from tests.support.runner import Step
 
 SOCKET = Path("/var/run/docker.sock")
-RUNNER_LABEL = "a1b2c3"
-LEASE_LABEL = "gcs-ci-lock.lease"
+# Six hexadecimal digits, as a runner has them: this run's own, for the engine may have others.
+RUNNER_LABEL = uuid4().hex[:6]
 # The runner hands these on to the container's own paths.
 _WORKFLOW, _COMMANDS = "/github/workflow", "/github/file_commands"
 
@@ -59,9 +59,9 @@ class ContainerStep(Step):
 
 
 def keepers() -> list[str]:
-    """Return the names of all keepers' containers, those that have ended too."""
-    names = docker("ps", "--all", "--filter", f"label={LEASE_LABEL}", "--format", "{{.Names}}")
-    return names.split()
+    """Return the names of this run's keepers, those that have ended too."""
+    ours = ("--filter", f"label={RUNNER_LABEL}", "--filter", "name=gcs-ci-lock-")
+    return docker("ps", "--all", *ours, "--format", "{{.Names}}").split()
 
 
 def gone(container: str, within: float) -> bool:
