@@ -1,6 +1,7 @@
 """What a keeper is told and what it says, as text."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -104,3 +105,32 @@ def test_only_an_end_is_final() -> None:
     final = [phase for phase in PHASES if News(phase=phase).final]
 
     assert final == ["lost", "released", "failed"]
+
+
+@pytest.mark.example
+def test_a_charge_goes_on_with_what_was_granted() -> None:
+    granted = replace(HANDOVER, token=42)
+
+    charge = CHARGE.granted(granted)
+
+    assert charge.handover == granted
+    assert charge == replace(CHARGE, handover=granted)
+    assert charge.handover != CHARGE.handover
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"schema": 1', '"schema": 2'),
+        ('"schema": 1', '"schema": 0'),
+        ('"run_id": "8123"', '"run_id": 8123'),
+        ('"run_id"', '"runs"'),
+        ('"https_proxy": "http', '"https_proxy": 7, "x": "http'),
+    ],
+)
+def test_a_charge_with_one_wrong_field_is_refused(old: str, new: str) -> None:
+    assert old in CHARGE.encoded()
+
+    with pytest.raises(UsageError, match=r"^standard input is not what gcs-ci-lock wrote"):
+        Charge.decode(CHARGE.encoded().replace(old, new), source="standard input")

@@ -1,12 +1,17 @@
 """A lease on its way from one process to another."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.core.handover import Handover
+from gcs_ci_lock.core.names import Location, LockPaths
+from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.core.request import LockRequest, Tenure
+from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import UsageError
 
 LEASE = Handover(
@@ -87,3 +92,43 @@ def test_a_lease_without_one_of_its_fields_is_refused(key: str) -> None:
 def test_a_document_that_is_too_deep_is_refused() -> None:
     with pytest.raises(UsageError):
         decode("[" * 100_000)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("keeper", "on_lost"), [("sidecar", "cancel"), ("none", "warn")])
+def test_what_is_asked_for_becomes_what_was_granted(keeper: str, on_lost: str) -> None:
+    request = LockRequest(
+        paths=LockPaths(location=Location.parse("gs://acme-locks/prefix"), name="acme/prod"),
+        owner=Owner(),
+        timing=Timing.for_ttl(90.0),
+        max_hold=500.0,
+    )
+    tenure = Tenure(
+        lease="abc",
+        token=41,
+        timing=request.timing,
+        beat=1,
+        sent_at=7.0,
+        expires_at=1_000_090.0,
+    )
+
+    asked = Handover.asked(
+        request, "abc", endpoint="http://127.0.0.1:1", keeper=keeper, on_lost=on_lost
+    )
+    granted = asked.granted(tenure, waited=3.5)
+
+    assert asked == Handover(
+        bucket="gs://acme-locks/prefix",
+        name="acme/prod",
+        lease="abc",
+        token=0,
+        ttl_s=90.0,
+        max_hold_s=500.0,
+        keeper=keeper,
+        endpoint="http://127.0.0.1:1",
+        waited_s=0.0,
+        granted_at=0.0,
+        on_lost=on_lost,
+    )
+    assert granted == replace(asked, token=41, waited_s=3.5, granted_at=1_000_000.0)
+    assert Handover.asked(request, "abc", endpoint="", keeper=keeper).on_lost == "fail"
