@@ -29,6 +29,22 @@ def adopt(lock: Lock, handover: Handover) -> Tenure | Lost:
     return taken_away(handover.token, NotHeld(ended=ended, holders=holders))
 
 
+def loss_of(lock: Lock, handover: Handover, *, chance: Chance) -> Lost | None:
+    """Tell by the record whether a lease that another process keeps is lost; None: it holds.
+
+    Raises:
+        StorageUnreachable: it cannot be told.
+        LockError: as `adopt`.
+    """
+    tenure = patiently(lock, chance, lambda: adopt(lock, handover), patience=PATIENCE)
+    if isinstance(tenure, Lost):
+        return tenure
+    boot = lock.clock.boot()
+    if tenure.believed(boot, lock.server_clock.at(boot).latest):
+        return None
+    return Lost(reason=f"token {handover.token} was not renewed in time")
+
+
 def release(lock: Lock, lease: str, *, chance: Chance, note: str = "") -> Released | NotHeld:
     """Release a lease, trying again while the server does not answer.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gcs_ci_lock.clock import ObservedServerClock, SystemChance, SystemClock
+from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.names import LockPaths
 from gcs_ci_lock.core.pinned import AMBIENT, Pinned
 from gcs_ci_lock.core.timing import Timing
@@ -67,6 +68,24 @@ def connect(
         log=log,
     )
     return Connection(store=store, clock=clock, server_clock=server_clock, chance=SystemChance())
+
+
+def open_handed(
+    handover: Handover, *, environ: Mapping[str, str], pinned: Pinned | None = None
+) -> tuple[Connection, Lock]:
+    """Return the lock of a lease that another process acquired; arguments as of `connect`.
+
+    Raises:
+        UsageError: the endpoint cannot be used.
+        Denied: there are no credentials.
+    """
+    connection = connect(
+        handover.paths.location.bucket,
+        endpoint=handover.endpoint or None,
+        environ=environ,
+        pinned=pinned,
+    )
+    return connection, connection.lock(handover.paths, handover.timing)
 
 
 def pin(

@@ -11,12 +11,11 @@ from gcs_ci_lock.core.ending import loss_known
 from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import NotAcquired
-from gcs_ci_lock.handed import PATIENCE, adopt, end
-from gcs_ci_lock.leaving import patiently
+from gcs_ci_lock.handed import end, loss_of
 from gcs_ci_lock.lock import Lock, Released
 from gcs_ci_lock.report.lines import lease_lost, released_line
 from gcs_ci_lock.sidecar import Keeping, NoSidecar
-from gcs_ci_lock.wiring import Connection, connect
+from gcs_ci_lock.wiring import Connection, open_handed
 
 
 class Between:
@@ -92,15 +91,7 @@ class Between:
             if lost is not None:
                 return lost
         connection, lock = self._open(charge)
-        tenure = patiently(
-            lock, connection.chance, lambda: adopt(lock, handover), patience=PATIENCE
-        )
-        if isinstance(tenure, Lost):
-            return tenure
-        boot = connection.clock.boot()
-        if not tenure.believed(boot, connection.server_clock.at(boot).latest):
-            return Lost(reason=f"token {handover.token} was not renewed in time")
-        return None
+        return loss_of(lock, handover, chance=connection.chance)
 
     def _keeping(self, charge: Charge) -> Keeping | None:
         if charge.handover.keeper != "sidecar":
@@ -108,11 +99,4 @@ class Between:
         return sidecar.connect(self._environ, self._clock).keeper(charge.handover.lease)
 
     def _open(self, charge: Charge) -> tuple[Connection, Lock]:
-        handover = charge.handover
-        connection = connect(
-            handover.paths.location.bucket,
-            endpoint=handover.endpoint or None,
-            environ=self._environ,
-            pinned=charge.pinned,
-        )
-        return connection, connection.lock(handover.paths, handover.timing)
+        return open_handed(charge.handover, environ=self._environ, pinned=charge.pinned)

@@ -18,7 +18,7 @@ from gcs_ci_lock.handed import end
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.report.lines import lease_lost, released_line
 from gcs_ci_lock.sidecar import Heard, Keeping, NoSidecar
-from gcs_ci_lock.wiring import connect
+from gcs_ci_lock.wiring import open_handed
 
 MOST_SHOWN = 20
 
@@ -94,13 +94,9 @@ class Giving:
         """Release what is still ours, and tell the outcome."""
         charge = self._charge(handover)
         known = loss_known(handover, heard.news, gone=gone)
-        connection = connect(
-            handover.paths.location.bucket,
-            endpoint=handover.endpoint or None,
-            environ=self._environ,
-            pinned=charge.pinned if charge else None,
+        connection, lock = open_handed(
+            handover, environ=self._environ, pinned=charge.pinned if charge else None
         )
-        lock = connection.lock(handover.paths, handover.timing)
         result = end(lock, handover, chance=connection.chance, note=note_of(known))
         held = lock.now().earliest - handover.granted_at
         ended = result.ended if isinstance(result, Released) else result

@@ -16,7 +16,7 @@ from gcs_ci_lock.output import say, write_line
 from gcs_ci_lock.privatefile import MAX_BYTES
 from gcs_ci_lock.report.lines import lease_lost, released_line
 from gcs_ci_lock.wanted import WantedStop
-from gcs_ci_lock.wiring import connect
+from gcs_ci_lock.wiring import open_handed
 
 
 def keep_beside() -> int:
@@ -53,14 +53,9 @@ class _Keeping:
         charge, handover = self._charge, self._charge.handover
         if charge.job.token and charge.job.api_url:
             self._end.ask_again_and_again(GitHubApi(charge.job).refuses_token)
-        connection = connect(
-            handover.paths.location.bucket,
-            endpoint=handover.endpoint or None,
-            environ=os.environ,
-            pinned=charge.pinned,
-        )
+        connection, lock = open_handed(handover, environ=os.environ, pinned=charge.pinned)
         result = keep_handed(
-            connection.lock(handover.paths, handover.timing),
+            lock,
             handover,
             self._wanted,
             chance=connection.chance,

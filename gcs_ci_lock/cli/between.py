@@ -13,10 +13,9 @@ from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.detached import start_keeper
 from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, UsageError
-from gcs_ci_lock.handed import PATIENCE, adopt, end, release
+from gcs_ci_lock.handed import end, loss_of, release
 from gcs_ci_lock.keeping import keep_handed
 from gcs_ci_lock.leasefile import LeaseFile, OwnMark
-from gcs_ci_lock.leaving import patiently
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.output import say, write_line
 from gcs_ci_lock.report.lines import lease_lost, released_line
@@ -130,13 +129,8 @@ def check_lease(path: Path, *, verbose: bool) -> int:
         gone = f"token {handover.token}: its keeper is gone, and nobody renews it"
         raise lease_lost(handover.name, Lost(reason=mark.ended or gone))
     connection, lock = open_lock(handover, verbose=verbose)
-    tenure = patiently(lock, connection.chance, lambda: adopt(lock, handover), patience=PATIENCE)
-    if isinstance(tenure, Lost):
-        raise lease_lost(handover.name, tenure)
-    boot = connection.clock.boot()
-    if not tenure.believed(boot, connection.server_clock.at(boot).latest):
-        late = Lost(reason=f"token {handover.token} was not renewed in time")
-        raise lease_lost(handover.name, late)
+    if (lost := loss_of(lock, handover, chance=connection.chance)) is not None:
+        raise lease_lost(handover.name, lost)
     say(f'Lock "{handover.name}" is held: fencing token {handover.token}')
     return 0
 
