@@ -24,7 +24,7 @@ def write_private(path: Path, text: str) -> None:
     try:
         # A name that nobody can have prepared.
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text + "\n")
         Path(draft).replace(path)
     except OSError:
@@ -41,7 +41,7 @@ def read_private(path: Path) -> str:
         FileNotFoundError: it is not there.
         ExposedError: it is open to others, or is another user's: one that came with a checkout
             could send our credentials to somebody's endpoint.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is not text.
     """
     descriptor = open_regular(path, os.O_RDONLY)
     with os.fdopen(descriptor, "rb") as file:
@@ -49,7 +49,16 @@ def read_private(path: Path) -> str:
         if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
             message = "is open to others: expected mode 0600, and to be ours"
             raise ExposedError(0, message)
-        return file.read(MAX_BYTES + 1).decode(errors="replace")
+        return _text(file.read(MAX_BYTES + 1))
+
+
+def _text(content: bytes) -> str:
+    # A character put in the place of a spoiled one would be read as what was written.
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        message = "it is not UTF-8 text"
+        raise OSError(0, message) from None
 
 
 def open_regular(path: Path, flags: int) -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.core.handover import Handover
@@ -45,6 +45,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 @given(CONTENTS)
+@example(WHOLE.replace(b'"endpoint": "', b'"endpoint": "\x80'))
 @settings(max_examples=300)
 def test_any_lease_file_is_the_lease_that_it_says_or_refused(folder: Path, content: bytes) -> None:
     put(folder / "lease", content)
