@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.core.loss import Lost, taken_away
-from gcs_ci_lock.core.outcome import Acquired, Stopped
+from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
@@ -19,7 +20,7 @@ from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock as OneLock
 from gcs_ci_lock.minding import Minding
 from gcs_ci_lock.ports import Chance
-from gcs_ci_lock.report.lines import lease_lost, timeout_lines
+from gcs_ci_lock.report.lines import lease_lost, overtaken_line, timeout_lines
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
@@ -84,11 +85,18 @@ class Lock:
         lock = connection.lock(request.paths, request.timing)
         progress = Progress(_ignore, clock=connection.clock, asking=_ignore)
         outcome = Waiter(
-            lock, request, chance=connection.chance, stop=threading.Event(), observer=progress
+            lock,
+            request,
+            chance=connection.chance,
+            stop=threading.Event(),
+            observer=progress,
+            verifier=NoVerifier(),
         ).run()
         match outcome:
             case Acquired():
                 return Lease(connection, lock, request, outcome)
+            case Overtaken():
+                raise NotAcquired(overtaken_line(self._request.paths.name, outcome))
             case Stopped():
                 # Nobody sets the stop that was made above.
                 raise NotAcquired

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from gcs_ci_lock.core.protocol import MayClaim, MustWait, QueueNeeded
+from gcs_ci_lock.core.admission import MayClaim, MustWait, QueueNeeded
 from gcs_ci_lock.core.queue import Turn, is_dead
 from gcs_ci_lock.core.record import Record, Ticket
 
@@ -78,8 +78,8 @@ class Lineup:
         return max(turn.patience - (looked_at - self._watched_since), 0.0)
 
     def dead_before(self, arrival: float, earliest: float) -> list[Ticket]:
-        """Return the dead tickets that stood before a place in the queue."""
-        return [t for t in self.tickets or () if is_dead(t, earliest) and t.arrival < arrival]
+        """Return the dead tickets that stood before a place in the queue, or just there."""
+        return [t for t in self.tickets or () if is_dead(t, earliest) and t.arrival <= arrival]
 
 
 def _shape(record: Record) -> object:

@@ -6,6 +6,7 @@ the supervisor's), or that anything is fair (that is `waiting`'s).
 In model/lock.pml: look, send, answer, landed, MAY_RENEW.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gcs_ci_lock.core import protocol
@@ -210,6 +211,30 @@ class Lock:
             except Changed:
                 continue
             return Released(ended=result.ended)
+
+    def change(self, transition: Callable[[Record, Interval], Record]) -> Record:
+        """Change the record; one request if nobody wrote since our last, none if nothing changes.
+
+        Args:
+            transition: given the record and the server time, returns the record to be written;
+                called anew on what somebody else has written meanwhile.
+
+        Raises:
+            StoreError: it is not known whether it was changed; call again.
+            RecordInvalid: what is there is no record of this lock.
+        """
+        while True:
+            stored = self._stored if self._stored and self._certain else self.look()
+            now = self.now()
+            record = stored.record or protocol.empty_record(self.paths.name, now.latest)
+            changed = transition(record, now)
+            if changed == record:
+                return record
+            try:
+                self._write(changed, stored.generation)
+            except Changed:
+                continue
+            return changed
 
     def disown(self, lease: str) -> Released | NotHeld:
         """Make sure that a claim whose answer is unknown never holds the lock.

@@ -4,8 +4,10 @@ It decides nothing about who enters. A ticket that could not be written costs a 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from gcs_ci_lock.core.line import line_of
 from gcs_ci_lock.core.queue import REFRESH_EVERY, Claimant
 from gcs_ci_lock.core.record import Ticket
 from gcs_ci_lock.core.tickets import encode_ticket, parse_instant
@@ -21,6 +23,7 @@ class Place:
         self._lock = lock
         self.claimant = claimant
         self._arrival_text = ""
+        self._born_text = ""
         self._generation = 0
         self._written_at: float | None = None
         # False after a write whose effect has not been seen: list before any rewrite.
@@ -48,7 +51,7 @@ class Place:
             # The write whose answer was lost has landed; when, only the next refresh will tell.
             self._written_at = None
         self._generation = mine.generation
-        self._arrived(mine.arrival_text)
+        self._arrived(mine.arrival_text, mine.born_text)
 
     def keep(self) -> None:
         """Write the ticket if there is none, refresh it if that is due; at most one request.
@@ -75,12 +78,42 @@ class Place:
         self._certain = True
         self._generation = entry.generation
         self._written_at = boot
-        self._arrived(self._arrival_text or entry.created_text)
+        self._arrived(entry.created_text, entry.created_text)
+
+    def take_over(self, older: Sequence[Ticket]) -> None:
+        """Stand where the first of older waiters of our line stands, and tell each that it is void.
+
+        Not by deleting: a waiter whose ticket is gone takes it for swept, and writes it again.
+
+        Args:
+            older: their tickets, first in line first, as just listed.
+
+        Raises:
+            StoreError: not all of them know; list and call again.
+        """
+        if older[0].arrival < self.claimant.arrival:
+            self._arrival_text = older[0].arrival_text
+            self.claimant = replace(self.claimant, arrival=older[0].arrival)
+            # Else the place would be lost with us.
+            self._written_at = None
+        self.keep()
+        if not self._generation:
+            return
+        for ticket in older:
+            with suppress(Changed):
+                self._lock.store.write(
+                    self._lock.paths.ticket(ticket.lease),
+                    b"",
+                    generation=ticket.generation,
+                    metadata=encode_ticket(replace(ticket, superseded_by=self.claimant.lease)),
+                    timeout=self._lock.timing.write_timeout,
+                )
 
     def renamed(self, lease: str) -> "Place":
         """Return a place under a new lease id that keeps the old arrival."""
         successor = Place(self._lock, replace(self.claimant, lease=lease))
         successor._arrival_text = self._arrival_text
+        successor._born_text = self._born_text
         return successor
 
     def leave(self) -> None:
@@ -123,14 +156,20 @@ class Place:
             arrival_text=self._arrival_text,
             refreshed_at=0.0,
             generation=self._generation,
+            born_text=self._born_text,
             priority=self.claimant.priority,
+            line=line_of(self.claimant.owner),
         )
 
-    def _arrived(self, arrival_text: str) -> None:
-        arrival = parse_instant(arrival_text)
+    def _arrived(self, arrival_text: str, born_text: str) -> None:
+        """Take note of the first version's times; later ones are those of a rewriting."""
+        arrival, born = parse_instant(arrival_text), parse_instant(born_text)
         if arrival is not None and not self._arrival_text:
             self._arrival_text = arrival_text
             self.claimant = replace(self.claimant, arrival=arrival)
+        if born is not None and not self._born_text:
+            self._born_text = born_text
+            self.claimant = replace(self.claimant, born=born)
 
 
 def delete(lock: Lock, lease: str, generation: int) -> None:

@@ -419,22 +419,22 @@ proctype Client(byte c) {
         fi;
         where[c] = SEEN }
 
-    /* rule: AlreadyIn, gcs_ci_lock/core/protocol.py */
+    /* rule: AlreadyIn, gcs_ci_lock/core/admission.py */
     :: d_step { where[c] == SEEN && view[c].holder == c ->
         landed(c);
         judge(c) }
-    /* rule: AlreadyOver, gcs_ci_lock/core/protocol.py */
+    /* rule: AlreadyOver, gcs_ci_lock/core/admission.py */
     :: d_step { where[c] == SEEN &&
             (ENDED(view[c], c) || (view[c].holder == c && EXPIRED(view[c]))) ->
         renounce(c);
         where[c] = WAIT }
-    /* rule: MustWait, gcs_ci_lock/core/protocol.py */
+    /* rule: MustWait, gcs_ci_lock/core/admission.py */
     :: d_step { where[c] == SEEN && view[c].holder != c && !ENDED(view[c], c) &&
             view[c].holder != NOBODY ->
         seen_outside(c);
         clear(view[c]); fresh[c] = false; certain[c] = false;
         where[c] = WAIT }
-    /* rule: MayClaim, gcs_ci_lock/core/protocol.py */
+    /* rule: MayClaim, gcs_ci_lock/core/admission.py */
     :: atomic { where[c] == SEEN && view[c].holder != c && !ENDED(view[c], c) &&
             (view[c].holder == NOBODY || EXPIRED(view[c])) ->
         any_clock();

@@ -6,13 +6,20 @@ from pathlib import Path
 
 from gcs_ci_lock import sidecar
 from gcs_ci_lock.action.stepfiles import StepFiles
-from gcs_ci_lock.action.telling import set_outputs, tell_acquired, tell_timeout, tell_unkept
+from gcs_ci_lock.action.telling import (
+    set_outputs,
+    tell_acquired,
+    tell_overtaken,
+    tell_timeout,
+    tell_unkept,
+)
 from gcs_ci_lock.action.wish import Wish
 from gcs_ci_lock.ci.github import GitHubStep
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.clock import SignalStop, SystemChance, SystemClock
 from gcs_ci_lock.core.charge import Charge
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.outcome import Acquired, TimedOut
+from gcs_ci_lock.core.outcome import Acquired, Overtaken, TimedOut
 from gcs_ci_lock.core.pinned import Pinned
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.timing import spoken
@@ -147,7 +154,14 @@ class Taking:
             self._files.write(charge)
 
         progress = Progress(self._step.say, clock=self._clock, asking=asking)
-        waiter = Waiter(lock, request, chance=connection.chance, stop=self._stop, observer=progress)
+        waiter = Waiter(
+            lock,
+            request,
+            chance=connection.chance,
+            stop=self._stop,
+            observer=progress,
+            verifier=NoVerifier(),
+        )
         try:
             outcome = waiter.run()
         except LockError:
@@ -165,6 +179,10 @@ class Taking:
         if isinstance(outcome, TimedOut):
             skip = self._wish.on_timeout == "skip"
             tell_timeout(self._step, request, outcome, skip=skip)
+            return 0 if skip else NotAcquired.exit_code
+        if isinstance(outcome, Overtaken):
+            skip = self._wish.on_timeout == "skip"
+            tell_overtaken(self._step, request, outcome, skip=skip)
             return 0 if skip else NotAcquired.exit_code
         self._step.say(f'Stopped waiting for lock "{request.paths.name}"')
         return self._signals.exit_code

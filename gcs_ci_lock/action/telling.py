@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from gcs_ci_lock.ci.github import GitHubStep
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.outcome import Acquired, TimedOut
+from gcs_ci_lock.core.outcome import Acquired, Overtaken, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.timing import spoken
-from gcs_ci_lock.report.lines import acquired_line, timeout_lines
+from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines, took_over_line
 from gcs_ci_lock.report.people import iso_time, link
 from gcs_ci_lock.report.summary import owner_cell, plain, summary_table
 
@@ -29,9 +29,8 @@ def tell_acquired(step: GitHubStep, request: LockRequest, acquired: Acquired, ho
     step.say(line)
     if acquired.waited >= WORTH_A_NOTICE:
         step.notice(line)
-    if acquired.expired:
-        tokens = ", ".join(str(holder.token) for holder in acquired.expired)
-        step.warning(f"Took over from a holder whose lease had run out (token {tokens})")
+    for ended in acquired.took_over:
+        step.warning(took_over_line(ended))
     set_outputs(
         step,
         request,
@@ -43,7 +42,7 @@ def tell_acquired(step: GitHubStep, request: LockRequest, acquired: Acquired, ho
             "waited-seconds": f"{acquired.waited:.0f}",
             "expires-at": iso_time(tenure.expires_at),
             "previous-holder-url": link(previous.owner) if previous else "",
-            "took-over": "true" if acquired.expired else "false",
+            "took-over": "true" if acquired.took_over else "false",
         },
     )
     rows = [
@@ -98,6 +97,31 @@ def tell_timeout(
     step.add_summary(summary_table(rows))
     tell = step.warning if skip else step.error
     tell("\n".join(timeout_lines(situation)))
+
+
+def tell_overtaken(
+    step: GitHubStep, request: LockRequest, overtaken: Overtaken, *, skip: bool
+) -> None:
+    """Tell that a newer run makes this one void: an error, or a warning if that is no failure."""
+    line = overtaken_line(request.paths.name, overtaken)
+    set_outputs(
+        step,
+        request,
+        {
+            "acquired": "false",
+            "outcome": overtaken.word,
+            "waited-seconds": f"{overtaken.waited:.0f}",
+            "took-over": "false",
+        },
+    )
+    rows = [
+        ("name", plain(request.paths.name)),
+        ("outcome", overtaken.word),
+        ("waited", spoken(overtaken.waited)),
+    ]
+    step.add_summary(summary_table(rows))
+    tell = step.warning if skip else step.error
+    tell(line)
 
 
 def tell_end(

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
+from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import lock_request
 from gcs_ci_lock.core.timing import spoken
@@ -17,7 +18,7 @@ from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
 from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.report.lines import acquired_line, timeout_lines
+from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect, pin
@@ -122,7 +123,9 @@ def acquire(
         return Handover.asked(request, lease, endpoint=asking.endpoint, keeper="process")
 
     progress = Progress(say, clock=connection.clock, asking=lambda lease: announce(handover(lease)))
-    waiter = Waiter(lock, request, chance=connection.chance, stop=stop, observer=progress)
+    waiter = Waiter(
+        lock, request, chance=connection.chance, stop=stop, observer=progress, verifier=NoVerifier()
+    )
     outcome = waiter.run()
     match outcome:
         case Acquired():
@@ -137,6 +140,8 @@ def acquire(
             how = f"renewed every {beat} by {kept_by}"
             say(acquired_line(request.paths.name, outcome.waited, tenure.token, how))
             return Held(connection=connection, lock=lock, request=request, acquired=outcome)
+        case Overtaken():
+            raise NotAcquired(overtaken_line(request.paths.name, outcome))
         case TimedOut():
             raise NotAcquired("\n".join(timeout_lines(outcome.situation)))
         case Stopped():

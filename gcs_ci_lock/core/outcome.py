@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gcs_ci_lock.core.record import Ended, Holder
+from gcs_ci_lock.core.line import Outdated, Superseded
+from gcs_ci_lock.core.record import Ended
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.situation import Situation
 
@@ -14,13 +15,14 @@ class Acquired:
     Attributes:
         waited: seconds from asking to the claim.
         previous: the last end before our claim, or None.
-        expired: holders whose lease had run out and whose place was taken.
+        took_over: ends of those who never released, and whose place was taken: expired just before,
+            or evicted by us as dead.
     """
 
     tenure: Tenure
     waited: float
     previous: Ended | None
-    expired: tuple[Holder, ...]
+    took_over: tuple[Ended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,23 @@ class TimedOut:
     """
 
     situation: Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overtaken:
+    """A newer run of the same line makes this one void; what is left of us is as in `TimedOut`.
+
+    Attributes:
+        waited: seconds from asking.
+    """
+
+    waited: float
+    why: Outdated | Superseded
+
+    @property
+    def word(self) -> str:
+        """Return the outcome as one word: outdated or superseded."""
+        return type(self.why).__name__.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

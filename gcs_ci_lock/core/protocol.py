@@ -11,47 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gcs_ci_lock.core.instant import Interval
-from gcs_ci_lock.core.queue import Claimant, Turn, living, turn_of
-from gcs_ci_lock.core.record import HISTORY_LENGTH, Ended, Freeze, Holder, Outcome, Record, Ticket
+from gcs_ci_lock.core.line import advanced
+from gcs_ci_lock.core.queue import Claimant
+from gcs_ci_lock.core.record import HISTORY_LENGTH, Ended, Freeze, Holder, Outcome, Record
 
-# After this long with room, a living waiter would have claimed: tickets die after 90 s, and the
-# next in line moves up within seconds.
-NOBODY_WAITS_AFTER = 150.0
 FENCE_PER_SECOND = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MayClaim:
-    """The claimant may enter now: write what `grant` returns."""
-
-    turn: Turn | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueNeeded:
-    """The decision depends on the tickets: list them and ask again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MustWait:
-    """The claimant has to wait, for others or for an unfreeze."""
-
-    turn: Turn
-    frozen: Freeze | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyIn:
-    """An earlier attempt of this very claim has landed."""
-
-    holder: Holder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyOver:
-    """This very lease has been granted and has ended; its id must never be claimed again."""
-
-    ended: Ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,36 +70,6 @@ def settled(record: Record, earliest: float) -> Record:
     return record
 
 
-def consider(
-    record: Record,
-    claimant: Claimant,
-    *,
-    tickets: Sequence[Ticket] | None,
-    earliest: float,
-) -> AlreadyIn | AlreadyOver | MayClaim | QueueNeeded | MustWait:
-    """Decide whether a claimant may enter; `turn.patience` says how long it must first look on.
-
-    Args:
-        record: what `settled` returned.
-        claimant: who asks.
-        tickets: all tickets of the queue, or None if they have not been listed.
-        earliest: the server time, at the earliest.
-    """
-    if (holder := record.holder(claimant.lease)) is not None:
-        return AlreadyIn(holder=holder)
-    if (ended := record.ended(claimant.lease)) is not None:
-        return AlreadyOver(ended=ended)
-    nobody_waits = earliest - record.freed_at >= NOBODY_WAITS_AFTER
-    if not record.holders and not record.frozen and nobody_waits:
-        return MayClaim(turn=None)
-    if tickets is None:
-        return QueueNeeded()
-    turn = turn_of(claimant, record.holders, living(tickets, record, earliest))
-    if record.frozen or turn.patience == math.inf:
-        return MustWait(turn=turn, frozen=record.frozen)
-    return MayClaim(turn=turn)
-
-
 def grant(
     record: Record, claimant: Claimant, *, now: Interval, beat: int, fence_seen: int
 ) -> Written:
@@ -164,7 +98,13 @@ def grant(
         beat=beat,
     )
     return Written(
-        record=replace(record, fence=fence, holders=(*record.holders, holder)), holder=holder
+        record=replace(
+            record,
+            fence=fence,
+            holders=(*record.holders, holder),
+            sequences=advanced(record, claimant),
+        ),
+        holder=holder,
     )
 
 
@@ -180,10 +120,40 @@ def renew(record: Record, lease: str, *, now: Interval, beat: int) -> Written | 
 
 def release(record: Record, lease: str, *, earliest: float, note: str = "") -> Freed | NotHeld:
     """End a lease; it removes only its own."""
-    mine = record.holder(lease)
-    if mine is None:
+    return _freed(record, lease, "released", earliest, note)
+
+
+def evict(record: Record, lease: str, *, earliest: float, note: str) -> Freed | NotHeld:
+    """End another's lease; whoever gives the proof, or the order, answers for it.
+
+    Args:
+        record: what is stored.
+        lease: the lease id.
+        earliest: the server time, at the earliest.
+        note: the proof that its job is over, or who has ordered it and why.
+    """
+    return _freed(record, lease, "evicted", earliest, note)
+
+
+def freeze(record: Record, frozen: Freeze) -> Record:
+    """Let nobody new enter; an earlier freeze is replaced, holders go on."""
+    return replace(record, frozen=frozen)
+
+
+def unfreeze(record: Record, *, earliest: float) -> Record:
+    """Let waiters enter again; room appears now."""
+    if record.frozen is None:
+        return record
+    return replace(record, frozen=None, freed_at=max(record.freed_at, earliest))
+
+
+def _freed(
+    record: Record, lease: str, outcome: Outcome, earliest: float, note: str
+) -> Freed | NotHeld:
+    holder = record.holder(lease)
+    if holder is None:
         return _not_held(record, lease)
-    ended = _end_of(mine, "released", earliest, note)
+    ended = _end_of(holder, outcome, earliest, note)
     return Freed(record=_without(record, [ended]), ended=ended)
 
 

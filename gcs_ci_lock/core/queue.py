@@ -42,8 +42,13 @@ class Claimant:
     """One who wants to enter.
 
     Attributes:
-        arrival: server time of the ticket's first version; infinite before there is a ticket.
-        asked_at: server time of the first look at the lock.
+        asked_at: server time of the first look at the lock, at the earliest.
+        asked_by: the same at the latest.
+        arrival: server time by which its place counts; infinite before it has one.
+        born: server time of its ticket's first version; infinite before there is a ticket. The same
+            as `arrival` unless it has taken over an older waiter's place.
+        newest: whether it makes older waiters of its line void.
+        sequence: its number in its line, or None.
     """
 
     lease: str
@@ -51,8 +56,12 @@ class Claimant:
     slots: Slots
     ttl: float
     asked_at: float
+    asked_by: float = math.inf
     arrival: float = math.inf
+    born: float = math.inf
     priority: int = DEFAULT_PRIORITY
+    newest: bool = False
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

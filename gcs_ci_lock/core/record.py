@@ -21,7 +21,11 @@ OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who asks for or holds a lock, for people to read; nothing is decided by it here."""
+    """Who asks for or holds a lock, for people to read, and for `core.death` and `core.line`.
+
+    Attributes:
+        identity: a name that a user gives to all runs of a thing that never runs twice at once.
+    """
 
     platform: str = ""
     repository: str = ""
@@ -35,6 +39,7 @@ class Owner:
     commit: str = ""
     runner: str = ""
     reason: str = ""
+    identity: str = ""
 
 
 OWNER_FIELDS: Final = tuple(f.name for f in fields(Owner))
@@ -130,8 +135,11 @@ class Ticket:
 
     Attributes:
         lease: the waiter's lease id; names the object.
-        arrival: server time of the first version of the object.
+        arrival: server time by which the place counts.
         arrival_text: the same as the server wrote it (RFC 3339); carried along verbatim.
+        born: server time of the first version of the object: the arrival, unless an older waiter's
+            place was taken over.
+        born_text: the same as the server wrote it.
         refreshed_at: server time of the version read.
         generation: of the version read.
         priority: 0 to 9, higher first.
@@ -146,6 +154,8 @@ class Ticket:
     arrival_text: str
     refreshed_at: float
     generation: int
+    born: float = math.inf
+    born_text: str = ""
     priority: int = 5
     line: str = ""
     superseded_by: str = ""

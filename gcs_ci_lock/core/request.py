@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from gcs_ci_lock.core.names import LockPaths
-from gcs_ci_lock.core.queue import DEFAULT_PRIORITY
+from gcs_ci_lock.core.queue import DEFAULT_PRIORITY, Claimant
 from gcs_ci_lock.core.record import Owner, Slots
 from gcs_ci_lock.core.timing import Timing
 
@@ -20,6 +20,10 @@ class LockRequest:
         slots: holders that the job tolerates in total, itself included.
         wait: seconds to wait at most; 0: one try.
         max_hold: seconds after which the lease is renewed no more.
+        priority: 0 to 9, higher first.
+        newest: whether older waiters of the same line become void.
+        sequence: a rising number of the job's line, or None; a lower one than one that was granted
+            never enters.
     """
 
     paths: LockPaths
@@ -29,6 +33,21 @@ class LockRequest:
     timing: Timing
     max_hold: float = DEFAULT_MAX_HOLD
     priority: int = DEFAULT_PRIORITY
+    newest: bool = False
+    sequence: int | None = None
+
+    def claimant(self, lease: str) -> Claimant:
+        """Return who asks with a lease id, before the lock was looked at."""
+        return Claimant(
+            lease=lease,
+            owner=self.owner,
+            slots=self.slots,
+            ttl=self.timing.ttl,
+            asked_at=math.nan,
+            priority=self.priority,
+            newest=self.newest,
+            sequence=self.sequence,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

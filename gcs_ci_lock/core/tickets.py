@@ -48,7 +48,7 @@ def parse_instant(text: str) -> float | None:
 def encode_ticket(ticket: Ticket) -> dict[str, str]:
     """Return a ticket's custom metadata; its owner as plain ASCII, so that all of it fits 8 KiB.
 
-    `arrival_text` is left out while it is "", as before the first write.
+    `arrival_text` and `born_text` are left out while they are "", as before the first write.
     """
     owner = {key: getattr(ticket.owner, key) for key in OWNER_FIELDS}
     shown = {key: printable(value) for key, value in owner.items() if value}
@@ -60,6 +60,7 @@ def encode_ticket(ticket: Ticket) -> dict[str, str]:
         "line": printable(ticket.line),
         "owner": json.dumps(shown),
         "arrival": ticket.arrival_text,
+        "born": ticket.born_text,
         "superseded_by": ticket.superseded_by,
     }
     return {key: value for key, value in metadata.items() if value}
@@ -97,6 +98,9 @@ def decode_ticket(
     )
     if not well_formed or arrival is None or refreshed_at is None:
         return None
+    born_text = metadata.get("born", created_text)
+    if (born := parse_instant(born_text)) is None:
+        born, born_text = arrival, arrival_text
     return Ticket(
         lease=lease,
         owner=owner,
@@ -105,6 +109,8 @@ def decode_ticket(
         arrival=arrival,
         arrival_text=arrival_text,
         refreshed_at=refreshed_at,
+        born=born,
+        born_text=born_text,
         generation=generation,
         priority=priority,
         line=metadata.get("line", ""),

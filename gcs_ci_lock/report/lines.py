@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from gcs_ci_lock.core.line import Outdated, Superseded
 from gcs_ci_lock.core.loss import Lost
-from gcs_ci_lock.core.record import Holder
+from gcs_ci_lock.core.outcome import Overtaken
+from gcs_ci_lock.core.record import Ended, Holder
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
@@ -37,6 +39,23 @@ def acquired_line(name: str, waited: float, token: int, kept_how: str) -> str:
         kept_how: who renews the lease, e.g. "renewed every 20s by this process".
     """
     return f'Acquired lock "{name}" after {spoken(waited)}: fencing token {token}, {kept_how}'
+
+
+def took_over_line(ended: Ended) -> str:
+    """Return that the place of a holder that never released was taken, and why."""
+    if ended.outcome == "expired":
+        return f"Took over from a holder whose lease had run out (token {ended.token})"
+    return f"Took over from a holder that is dead (token {ended.token}): {printable(ended.note)}"
+
+
+def overtaken_line(name: str, overtaken: Overtaken) -> str:
+    """Return why a newer run has made this one void."""
+    waited = f'lock "{name}" was not acquired after {spoken(overtaken.waited)}'
+    match overtaken.why:
+        case Outdated(sequence=own, granted=granted):
+            return f"{waited}: outdated, sequence {granted} was granted already, and ours is {own}"
+        case Superseded():
+            return f"{waited}: superseded by a newer run of the same job"
 
 
 def timeout_lines(situation: Situation) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from gcs_ci_lock import handed
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.clock import SystemChance, SystemClock
 from gcs_ci_lock.core.names import Location, LockPaths
 from gcs_ci_lock.core.outcome import Acquired, Stopped
@@ -118,6 +119,7 @@ class Process:
             chance=self.chance,
             stop=stop or threading.Event(),
             observer=Diary(),
+            verifier=NoVerifier(),
         )
         outcome = waiter.run()
         assert isinstance(outcome, Acquired | Stopped)
@@ -330,7 +332,7 @@ def test_an_expired_holder_is_taken_over_once(scene: Scene, fault: Fault, effect
     (ended,) = scene.record()["history"]
     assert (ended["lease"], ended["outcome"]) == (STALE, "expired")
     assert ended["ended_at"] == scene.record()["freed_at"] == expired_at
-    assert [holder.lease for holder in acquired.expired] == [STALE]
+    assert [ended.lease for ended in acquired.took_over] == [STALE]
     assert acquired.previous is not None
     assert acquired.previous.lease == STALE
 

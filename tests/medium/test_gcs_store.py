@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.clock import ObservedServerClock, SystemChance, SystemClock
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.names import Location, LockPaths
@@ -150,7 +151,12 @@ class Costs:
         request = LockRequest(paths=self.paths, owner=Owner(), timing=timing)
         progress = Progress(print, clock=connection.clock, asking=print)
         acquired = Waiter(
-            lock, request, chance=SystemChance(), stop=threading.Event(), observer=progress
+            lock,
+            request,
+            chance=SystemChance(),
+            stop=threading.Event(),
+            observer=progress,
+            verifier=NoVerifier(),
         ).run()
         assert isinstance(acquired, Acquired)
         return lock, acquired

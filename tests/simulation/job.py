@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.core.outcome import Acquired
 from gcs_ci_lock.core.record import Owner, Slots
 from gcs_ci_lock.core.request import LockRequest
@@ -78,7 +79,12 @@ class Job:
             paths=PATHS, owner=Owner(), slots=self.slots, wait=HORIZON, timing=timing
         )
         waiter = Waiter(
-            lock, request, chance=self.chance, stop=self.stop, observer=_Observer(self.seen)
+            lock,
+            request,
+            chance=self.chance,
+            stop=self.stop,
+            observer=_Observer(self.seen),
+            verifier=NoVerifier(),
         )
         try:
             outcome = waiter.run()

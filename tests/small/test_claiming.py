@@ -246,7 +246,7 @@ def test_what_was_taken_over_and_who_was_before_is_told() -> None:
     acquired = world.client("a").hold(wait=60)
 
     assert isinstance(acquired, Acquired)
-    assert [h.lease for h in acquired.expired] == [dead.tenure.lease]
+    assert [ended.lease for ended in acquired.took_over] == [dead.tenure.lease]
     assert acquired.previous is not None
     assert acquired.previous.owner.actor == "dead"
     assert acquired.tenure.token == dead.tenure.token + 1

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.core.codec import decode_record, encode_record
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
+from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.record import (
     HISTORY_LENGTH,
@@ -247,7 +248,9 @@ def assert_short_line(message: str) -> None:
     assert len(message) < 600
 
 
-def outcome_of(client: Client, wait: float) -> Acquired | TimedOut | Stopped | LockError:
+def outcome_of(
+    client: Client, wait: float
+) -> Acquired | TimedOut | Overtaken | Stopped | LockError:
     try:
         return client.acquire(wait=wait)
     except LockError as refusal:
@@ -481,7 +484,12 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
     )
 
     outcome = Waiter(
-        lock, request, chance=client.chance, stop=client.stop, observer=client.diary
+        lock,
+        request,
+        chance=client.chance,
+        stop=client.stop,
+        observer=client.diary,
+        verifier=NoVerifier(),
     ).run()
 
     assert isinstance(outcome, Acquired)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from gcs_ci_lock.core.admission import AlreadyOver, consider
 from gcs_ci_lock.core.codec import decode_record, encode_record
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.instant import Interval, Sample, ServerTime
 from gcs_ci_lock.core.loss import given_up, taken_away
 from gcs_ci_lock.core.names import Location, checked_name
-from gcs_ci_lock.core.protocol import AlreadyOver, NotHeld, consider, renew, settled
+from gcs_ci_lock.core.protocol import NotHeld, renew, settled
 from gcs_ci_lock.core.queue import Claimant, fits
 from gcs_ci_lock.core.record import UNLIMITED, Ended, Freeze, Holder, Owner, Record, Ticket
 from gcs_ci_lock.core.request import Tenure
@@ -395,6 +396,7 @@ def test_a_lease_is_believed_up_to_its_deadline_and_a_margin_before_its_expiry(
 
 CREATED = "2026-11-23T14:02:11.250000+00:00"
 UPDATED = "2026-11-23T14:02:41.250000+00:00"
+BORN = "2026-11-23T14:02:21.250000+00:00"
 TICKET = Ticket(
     lease="k3v9",
     owner=Owner(actor="alice"),
@@ -404,6 +406,8 @@ TICKET = Ticket(
     arrival_text=CREATED,
     refreshed_at=1_795_442_561.25,
     generation=7,
+    born=1_795_442_541.25,
+    born_text=BORN,
     priority=9,
     line="main",
     superseded_by="k3w2",
@@ -430,6 +434,7 @@ def test_a_ticket_is_written_as_others_read_it() -> None:
         "line": "main",
         "owner": '{"actor": "alice"}',
         "arrival": CREATED,
+        "born": BORN,
         "superseded_by": "k3w2",
     }
 
@@ -444,7 +449,8 @@ def test_a_ticket_without_one_of_its_fields_is_none(key: str) -> None:
 def test_a_ticket_may_leave_out_what_is_empty() -> None:
     metadata = {"schema": "1", "slots": "2", "ttl": "0.5", "priority": "9", "arrival": CREATED}
 
-    assert decode(metadata) == replace(TICKET, owner=Owner(), line="", superseded_by="")
+    bare = replace(TICKET, owner=Owner(), line="", superseded_by="")
+    assert decode(metadata) == replace(bare, born=TICKET.arrival, born_text=CREATED)
 
 
 @pytest.mark.parametrize(

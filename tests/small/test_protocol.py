@@ -7,17 +7,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.instant import Interval
-from gcs_ci_lock.core.protocol import (
+from gcs_ci_lock.core.admission import (
     AlreadyIn,
     AlreadyOver,
-    Freed,
     MayClaim,
     MustWait,
-    NotHeld,
     QueueNeeded,
-    Written,
     consider,
+)
+from gcs_ci_lock.core.instant import Interval
+from gcs_ci_lock.core.protocol import (
+    Freed,
+    NotHeld,
+    Written,
     empty_record,
     grant,
     release,

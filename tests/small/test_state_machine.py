@@ -7,21 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
+from gcs_ci_lock.core.admission import AlreadyIn, AlreadyOver, MayClaim, consider
 from gcs_ci_lock.core.codec import decode_record, encode_record
 from gcs_ci_lock.core.instant import Interval
-from gcs_ci_lock.core.protocol import (
-    AlreadyIn,
-    AlreadyOver,
-    MayClaim,
-    NotHeld,
-    Written,
-    consider,
-    empty_record,
-    grant,
-    release,
-    renew,
-    settled,
-)
+from gcs_ci_lock.core.protocol import NotHeld, Written, empty_record, grant, release, renew, settled
 from gcs_ci_lock.core.queue import Claimant, fits
 from gcs_ci_lock.core.record import HISTORY_LENGTH, UNLIMITED, Owner, Record, Slots
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
 
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.clock import ObservedServerClock
 from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
+from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.record import Owner, Slots
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.stores.memory import Bucket, MemoryStore, Moment, Request
 from gcs_ci_lock.waiting import Waiter
 
@@ -93,6 +96,14 @@ class Diary:
         self.looks.append(situation)
 
 
+class Wishes(TypedDict, total=False):
+    """What else a client may ask for."""
+
+    priority: int
+    newest: bool
+    sequence: int | None
+
+
 class Client:
     """One process: its store, its lock and its wish to stop."""
 
@@ -114,23 +125,35 @@ class Client:
         self.chance = FakeChance(name)
         self.stop = FakeStop(world.clock)
         self.diary = Diary()
+        self.owner = Owner(platform="local", actor=name)
+        self.verifier: Verifier = NoVerifier()
 
-    def waiter(self, *, wait: float = 1800.0, slots: Slots = 1) -> Waiter:
+    def waiter(self, *, wait: float = 1800.0, slots: Slots = 1, **wishes: Unpack[Wishes]) -> Waiter:
         request = LockRequest(
             paths=PATHS,
-            owner=Owner(platform="local", actor=self.name),
+            owner=self.owner,
             slots=slots,
             wait=wait,
             timing=self.timing,
+            **wishes,
         )
-        return Waiter(self.lock, request, chance=self.chance, stop=self.stop, observer=self.diary)
+        return Waiter(
+            self.lock,
+            request,
+            chance=self.chance,
+            stop=self.stop,
+            observer=self.diary,
+            verifier=self.verifier,
+        )
 
-    def acquire(self, *, wait: float = 1800.0, slots: Slots = 1) -> Acquired | TimedOut | Stopped:
-        return self.waiter(wait=wait, slots=slots).run()
+    def acquire(
+        self, *, wait: float = 1800.0, slots: Slots = 1, **wishes: Unpack[Wishes]
+    ) -> Acquired | TimedOut | Overtaken | Stopped:
+        return self.waiter(wait=wait, slots=slots, **wishes).run()
 
-    def hold(self, *, wait: float = 0.0, slots: Slots = 1) -> Acquired:
+    def hold(self, *, wait: float = 0.0, slots: Slots = 1, **wishes: Unpack[Wishes]) -> Acquired:
         """Acquire, and insist."""
-        outcome = self.acquire(wait=wait, slots=slots)
+        outcome = self.acquire(wait=wait, slots=slots, **wishes)
         assert isinstance(outcome, Acquired)
         return outcome
 

@@ -80,9 +80,9 @@ ANSWERS = (
         f"{SMALL}claiming.py"
         "::test_a_claim_that_landed_after_its_own_give_up_is_given_back_and_waited_for_anew",
         (
-            WAITING,
-            "if tenure.believed(self._lock.clock.boot(), self._lock.now().latest):",
-            "if tenure.lease:",
+            "gcs_ci_lock/claims.py",
+            "ours = tenure.believed(self._lock.clock.boot(), self._lock.now().latest)",
+            'ours = tenure.lease != ""',
         ),
     ),
 )

@@ -4,7 +4,7 @@ from tests.simulation.planted import wrong
 
 LOCK = "gcs_ci_lock/lock.py"
 WAITING = "gcs_ci_lock/waiting.py"
-PROTOCOL = "gcs_ci_lock/core/protocol.py"
+ADMISSION = "gcs_ci_lock/core/admission.py"
 QUEUE = "gcs_ci_lock/core/queue.py"
 SMALL = "tests/small/test_"
 
@@ -22,8 +22,8 @@ LINE = (
     wrong(
         "nobody lists a queue that was idle, though readers hold",
         "queue order",
-        (PROTOCOL, "if not record.holders and not", "if fits(record.holders, claimant) and not"),
-        (PROTOCOL, "import Claimant, Turn, living", "import Claimant, Turn, fits, living"),
+        (ADMISSION, "if not record.holders and not", "if fits(record.holders, claimant) and not"),
+        (ADMISSION, "import Claimant, Turn, living", "import Claimant, Turn, fits, living"),
     ),
     wrong(
         "a ticket arrives when it was last rewritten",
@@ -53,15 +53,15 @@ LINE = (
     wrong(
         "nobody looks whether the lock is frozen",
         "no entry while frozen",
-        (PROTOCOL, "if record.frozen or turn.patience", "if turn.patience"),
+        (ADMISSION, "if record.frozen or turn.patience", "if turn.patience"),
     ),
     wrong(
         "who waits for an unfreeze has no ticket",
         f"{SMALL}waiting.py::test_who_waits_for_an_unfreeze_has_a_ticket",
         (
             WAITING,
-            "trouble = self._keep_place()",
-            'trouble = "" if record.frozen else self._keep_place()',
+            "trouble = self._standing.keep()",
+            'trouble = "" if record.frozen else self._standing.keep()',
         ),
     ),
     wrong(

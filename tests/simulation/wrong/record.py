@@ -37,12 +37,12 @@ RECORD = (
         (
             PROTOCOL,
             (
-                "    mine = record.holder(lease)\n    if mine is None:\n"
+                "    holder = record.holder(lease)\n    if holder is None:\n"
                 "        return _not_held(record, lease)\n    ended"
             ),
             (
-                "    mine = record.holder(lease) or next(iter(record.holders), None)\n"
-                "    if mine is None:\n        return _not_held(record, lease)\n    ended"
+                "    holder = record.holder(lease) or next(iter(record.holders), None)\n"
+                "    if holder is None:\n        return _not_held(record, lease)\n    ended"
             ),
         ),
     ),
