@@ -1,6 +1,6 @@
 """The claims of one waiter: none is forgotten before it is certain what has become of it.
 
-In model/lock.pml: seen_outside, renounce.
+In model/lock.pml: seen_outside.
 """
 
 from gcs_ci_lock.core.queue import Claimant

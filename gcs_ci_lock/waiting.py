@@ -3,7 +3,7 @@
 Every step begins with a read of the record. Whatever an earlier write did, its effect is seen
 there first, so that nothing is ever concluded from an answer that did not come.
 
-In model/lock.pml: judge, seen_outside, renounce, exclusion.
+In model/lock.pml: judge, renounce, exclusion.
 """
 
 from dataclasses import dataclass, replace

@@ -392,7 +392,7 @@ inline judge(c) {
     fi
 }
 
-/* rule: Waiter._seen_outside, gcs_ci_lock/waiting.py */
+/* rule: Claims.seen_outside, gcs_ci_lock/claims.py */
 inline seen_outside(c) {
     if
     :: stray[c] == GONE -> stray[c] = NO

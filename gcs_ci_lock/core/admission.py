@@ -1,6 +1,8 @@
 """Who may enter: the decision on one look at the record and, where it matters, at the queue.
 
 It says what a claimant is to do next; `protocol.grant` makes the record in which it has entered.
+
+In model/lock.pml: judge, renounce, seen_outside.
 """
 
 import math
