@@ -11,8 +11,9 @@ from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped
 from gcs_ci_lock.core.protocol import NotHeld
+from gcs_ci_lock.core.queue import DEFAULT_PRIORITY
 from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.core.timing import parse_duration
 from gcs_ci_lock.errors import LockError, NotAcquired, StorageUnreachable
 from gcs_ci_lock.handed import release
@@ -29,7 +30,7 @@ from gcs_ci_lock.wiring import Connection, connect
 class Lock:
     """A lock in a bucket. It holds nothing itself: `acquire` returns what does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a user may set, each by its name
         self,
         name: str,
         *,
@@ -37,6 +38,9 @@ class Lock:
         slots: int | str = 1,
         ttl: str = "2m",
         max_hold: str = "6h",
+        queue: str = "fifo",
+        priority: int = DEFAULT_PRIORITY,
+        sequence: int | None = None,
         reason: str = "",
         endpoint: str | None = None,
     ) -> None:
@@ -48,6 +52,9 @@ class Lock:
             slots: holders tolerated in total, this one included, or "unlimited".
             ttl: how long the lease lasts after its last renewal, "30s" to "24h".
             max_hold: after this long the lease is renewed no more.
+            queue: "fifo", or "newest": older waiters of the same job become void.
+            priority: 0 to 9, higher first.
+            sequence: a rising number of this job; one lower than one that was granted never enters.
             reason: shown to those who wait.
             endpoint: another storage endpoint; plain http only on loopback.
 
@@ -55,15 +62,18 @@ class Lock:
             UsageError: one of them is wrong.
         """
         self._endpoint = endpoint
-        self._request: LockRequest = lock_request(
-            name=name,
+        wanted = Wanted(
+            names=[name],
             bucket=bucket,
             slots=str(slots),
-            wait="30m",
             ttl=ttl,
             max_hold=max_hold,
-            owner=replace(detect_owner(os.environ), reason=reason),
+            queue=queue,
+            priority=str(priority),
+            sequence="" if sequence is None else str(sequence),
         )
+        owner = replace(detect_owner(os.environ), reason=reason)
+        self._request: LockRequest = wanted.requests(owner=owner)[0]
 
     def acquire(self, wait: str = "30m") -> "Lease":
         """Wait for the lock and return a lease that a thread renews until it is released.
@@ -72,7 +82,8 @@ class Lock:
             wait: a duration such as "30m"; "0": one try.
 
         Raises:
-            NotAcquired: it was not to be had in time; the message names who has it.
+            NotAcquired: it was not to be had in time; the message names who has it. Or a newer run
+                has made this one void.
             StorageUnreachable: the storage server does not answer.
             Denied: it refuses the credentials.
             UsageError: `wait` is wrong, the bucket is missing, the record is none.

@@ -37,11 +37,13 @@ def write_private(path: Path, text: str) -> None:
 def read_private(path: Path) -> str:
     """Return the text of a file that nobody else can have written or read.
 
+    A byte that is no text arrives as a lone surrogate, which no decoder takes for what was written.
+
     Raises:
         FileNotFoundError: it is not there.
         ExposedError: it is open to others, or is another user's: one that came with a checkout
             could send our credentials to somebody's endpoint.
-        OSError: it cannot be read, or is not text.
+        OSError: it cannot be read.
     """
     descriptor = open_regular(path, os.O_RDONLY)
     with os.fdopen(descriptor, "rb") as file:
@@ -49,16 +51,7 @@ def read_private(path: Path) -> str:
         if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
             message = "is open to others: expected mode 0600, and to be ours"
             raise ExposedError(0, message)
-        return _text(file.read(MAX_BYTES + 1))
-
-
-def _text(content: bytes) -> str:
-    # A character put in the place of a spoiled one would be read as what was written.
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        message = "it is not UTF-8 text"
-        raise OSError(0, message) from None
+        return file.read(MAX_BYTES + 1).decode(errors="surrogateescape")
 
 
 def open_regular(path: Path, flags: int) -> int:

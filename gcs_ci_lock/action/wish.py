@@ -9,7 +9,7 @@ from gcs_ci_lock.core.charge import JobAccess
 from gcs_ci_lock.core.handover import ON_LOST
 from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import UsageError
 
@@ -72,16 +72,18 @@ class Wish:
             UsageError: an input is wrong; the message names it.
         """
         step = self.step
-        return lock_request(
-            name=step.input("name"),
+        wanted = Wanted(
+            names=[line.strip() for line in step.input("name").splitlines() if line.strip()],
             bucket=step.input("bucket"),
             slots=step.input("slots", "1"),
             wait=step.input("wait", "30m"),
             ttl=step.input("ttl", "2m"),
             max_hold=step.input("max-hold", "6h"),
-            owner=self.owner,
-            kept=kept,
+            queue=step.input("queue", "fifo"),
+            priority=step.input("priority", "5"),
+            sequence=step.input("sequence"),
         )
+        return wanted.requests(owner=self.owner, kept=kept)[0]
 
 
 def choice(step: GitHubStep, name: str, choices: tuple[str, ...]) -> str:

@@ -5,12 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from gcs_ci_lock.cli.common import Held, acquire, open_lock, request_of
+from gcs_ci_lock.cli.common import acquire, open_lock, requests_of
+from gcs_ci_lock.cli.held import Held
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.outcome import Stopped
+from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.detached import start_keeper
 from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, UsageError
 from gcs_ci_lock.handed import end, loss_of, release
@@ -34,7 +36,7 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
             before is left as it is.
     """
     # A wrong option is told before anything is touched.
-    request_of(asking)
+    request = _one_of(asking)
     lease_file = LeaseFile(path)
     mark = OwnMark.take(lease_file, SystemClock())
     mark.say("")
@@ -43,7 +45,7 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
     wanted = WantedStop(stop, lease_file.is_wanted, SystemClock())
     try:
         _end_leftover(lease_file, verbose=asking.verbose)
-        held = acquire(asking, wanted, kept_by=KEPT_BEHIND, announce=lease_file.write)
+        held = acquire(asking, request, wanted, kept_by=KEPT_BEHIND, announce=lease_file.write)
         if isinstance(held, Held):
             _hand_on(held, lease_file, mark, stop, as_json=as_json)
     except LockError:
@@ -53,6 +55,17 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
         lease_file.forget()
         return stop.exit_code
     return 0
+
+
+def _one_of(asking: Asking) -> LockRequest:
+    first, *others = requests_of(asking)
+    if others:
+        message = (
+            "acquire takes one lock: expected one NAME for each --lease-file. "
+            "For several at once: gcs-ci-lock run NAME... -- COMMAND"
+        )
+        raise UsageError(message)
+    return first
 
 
 def _end_leftover(lease_file: LeaseFile, *, verbose: bool) -> None:

@@ -2,68 +2,47 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gcs_ci_lock.ci.detect import detect_owner
 from gcs_ci_lock.ci.verifying import NoVerifier
+from gcs_ci_lock.cli.held import Held
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LockError, NotAcquired
 from gcs_ci_lock.handed import release
-from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
-from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines
+from gcs_ci_lock.ports import Stop, Verifier
+from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines, took_over_line
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect, pin
 
 
-@dataclass(slots=True, kw_only=True)
-class Held:
-    """A lock that this process has acquired.
-
-    Attributes:
-        renewing: a renewal is in flight and does not end.
-    """
-
-    connection: Connection
-    lock: Lock
-    request: LockRequest
-    acquired: Acquired
-    renewing: bool = False
-
-    def keeper(self) -> Keeper:
-        """Return the keeper of the lease; it does not run yet."""
-        return Keeper(
-            self.lock,
-            self.acquired.tenure,
-            chance=self.connection.chance,
-            max_hold=self.request.max_hold,
-            began=self.acquired.tenure.sent_at,
-        )
-
-
-def request_of(asking: Asking) -> LockRequest:
-    """Return what is asked for.
+def requests_of(asking: Asking) -> tuple[LockRequest, ...]:
+    """Return what is asked for, in the order in which the locks are to be taken.
 
     Raises:
         UsageError: an option is wrong.
     """
-    return lock_request(
-        name=asking.name,
+    wanted = Wanted(
+        names=asking.names,
         bucket=asking.bucket,
         slots=asking.slots,
         wait=asking.wait,
         ttl=asking.ttl,
         max_hold=asking.max_hold,
-        owner=replace(detect_owner(os.environ), reason=asking.reason),
+        queue=asking.queue,
+        priority=asking.priority,
+        sequence=asking.sequence,
     )
+    owner = detect_owner(os.environ)
+    return wanted.requests(owner=replace(owner, reason=asking.reason, identity=asking.identity))
 
 
 def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
@@ -101,21 +80,26 @@ def open_lock(handover: Handover, *, verbose: bool) -> tuple[Connection, Lock]:
 
 
 def acquire(
-    asking: Asking, stop: Stop, *, kept_by: str, announce: Callable[[Handover], None]
+    asking: Asking,
+    request: LockRequest,
+    stop: Stop,
+    *,
+    kept_by: str,
+    announce: Callable[[Handover], None],
 ) -> Held | Stopped:
     """Wait for a lock and tell people how it goes.
 
     Args:
         asking: the options.
+        request: the lock.
         stop: ends the wait.
         kept_by: who renews the lease, for people.
         announce: is given the lease before it is claimed, with token 0, and when it is granted.
 
     Raises:
-        NotAcquired: it was not to be had in time; the message names who has it.
+        NotAcquired: it was not to be had in time, and who has it; or a newer run has come.
         LockError: whatever else went wrong.
     """
-    request = request_of(asking)
     connection = open_bucket(request.paths.location.bucket, asking.endpoint, verbose=asking.verbose)
     lock = connection.lock(request.paths, request.timing)
 
@@ -124,7 +108,12 @@ def acquire(
 
     progress = Progress(say, clock=connection.clock, asking=lambda lease: announce(handover(lease)))
     waiter = Waiter(
-        lock, request, chance=connection.chance, stop=stop, observer=progress, verifier=NoVerifier()
+        lock,
+        request,
+        chance=connection.chance,
+        stop=stop,
+        observer=progress,
+        verifier=_verifier(asking),
     )
     outcome = waiter.run()
     match outcome:
@@ -136,10 +125,8 @@ def acquire(
                 # Nobody would know of the lease.
                 release(lock, tenure.lease, chance=connection.chance)
                 raise
-            beat = spoken(request.timing.beat or 0.0)
-            how = f"renewed every {beat} by {kept_by}"
-            say(acquired_line(request.paths.name, outcome.waited, tenure.token, how))
-            return Held(connection=connection, lock=lock, request=request, acquired=outcome)
+            _tell_acquired(request, outcome, kept_by)
+            return Held(connection, lock, request, outcome)
         case Overtaken():
             raise NotAcquired(overtaken_line(request.paths.name, outcome))
         case TimedOut():
@@ -147,3 +134,17 @@ def acquire(
         case Stopped():
             say(f'Stopped waiting for lock "{request.paths.name}"')
             return outcome
+
+
+def _tell_acquired(request: LockRequest, acquired: Acquired, kept_by: str) -> None:
+    beat = spoken(request.timing.beat or 0.0)
+    how = f"renewed every {beat} by {kept_by}"
+    say(acquired_line(request.paths.name, acquired.waited, acquired.tenure.token, how))
+    for ended in acquired.took_over:
+        say(took_over_line(ended))
+
+
+def _verifier(asking: Asking) -> Verifier:
+    if not asking.verify_holder:
+        return NoVerifier()
+    return NoVerifier()

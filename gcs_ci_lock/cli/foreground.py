@@ -1,32 +1,47 @@
 """`run` and `hold`: the lease lives as long as this process."""
 
-from typing import Annotated
-
 import typer
+from typer.core import TyperCommand
 
 from gcs_ci_lock.cli.options import Asking, acquiring
+from gcs_ci_lock.errors import UsageError
+
+_COMMAND = "gcs_ci_lock.command"
+
+
+class WithCommand(TyperCommand):
+    """A command line whose words after the first -- are another command."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Put the other command aside; its options are none of ours."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta[_COMMAND] = args[at + 1 :]
+        return super().parse_args(ctx, args[:at])
 
 
 @acquiring
-def run(
-    asking: Asking,
-    command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND", show_default=False, help="What to run.")
-    ],
-) -> int:
-    """Acquire the lock, run COMMAND, renew the lease meanwhile, release.
+def run(asking: Asking, context: typer.Context) -> int:
+    """Acquire the locks, run COMMAND, renew the leases meanwhile, release.
 
-    Put -- before COMMAND. It gets GCS_CI_LOCK_TOKEN, GCS_CI_LOCK_LEASE and GCS_CI_LOCK_NAME. The
-    exit code is its own; 76 if the lease was lost, in which case it was stopped.
+    gcs-ci-lock run NAME... -- COMMAND. It gets GCS_CI_LOCK_TOKEN, GCS_CI_LOCK_LEASE and
+    GCS_CI_LOCK_NAME, of several locks one a line. The exit code is its own; 76 if a lease was
+    lost, in which case it was stopped.
     """
     from gcs_ci_lock.cli.supervised import run_command
 
+    command = context.meta[_COMMAND]
+    if not command:
+        message = (
+            "there is no command to run: expected it after --, "
+            "as in: gcs-ci-lock run acme/api/prod -- ./deploy.sh"
+        )
+        raise UsageError(message)
     return run_command(asking, command)
 
 
 @acquiring
 def hold(asking: Asking) -> int:
-    """Acquire the lock and keep it until SIGINT or SIGTERM."""
-    from gcs_ci_lock.cli.supervised import hold_lock
+    """Acquire the locks and keep them until SIGINT or SIGTERM."""
+    from gcs_ci_lock.cli.supervised import hold_locks
 
-    return hold_lock(asking)
+    return hold_locks(asking)

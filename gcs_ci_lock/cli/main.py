@@ -6,7 +6,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from gcs_ci_lock.cli import demo, foreground, inspect, lease
+from gcs_ci_lock.cli import demo, foreground, inspect, intervene, lease
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.output import open_missing_streams, say
 
@@ -59,8 +59,8 @@ def _options(
     """Serialise deployments in CI with a lock kept in Google Cloud Storage."""
 
 
+app.command("run", cls=foreground.WithCommand)(_exiting(foreground.run))
 for _name, _command, _hidden in (
-    ("run", foreground.run, False),
     ("hold", foreground.hold, False),
     ("acquire", lease.acquire, False),
     ("check", lease.check, False),
@@ -68,6 +68,8 @@ for _name, _command, _hidden in (
     ("keep", lease.keep, True),
     ("keep-beside", lease.keep_beside, True),
     ("status", inspect.status, False),
+    ("freeze", intervene.freeze, False),
+    ("unfreeze", intervene.unfreeze, False),
     ("dry-run", demo.dry_run, False),
 ):
     app.command(_name, hidden=_hidden)(_exiting(_command))

@@ -9,8 +9,11 @@ import typer
 
 _P = ParamSpec("_P")
 
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", show_default=False, help="The lock: acme/api/prod.")
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...", show_default=False, help="The locks, such as acme/api/prod: all or none."
+    ),
 ]
 Bucket = Annotated[
     str,
@@ -68,6 +71,49 @@ MaxHold = Annotated[
         help="After this long the lease is renewed no more.",
     ),
 ]
+Queue = Annotated[
+    str,
+    typer.Option(
+        "--queue",
+        envvar="GCS_CI_LOCK_QUEUE",
+        metavar="fifo|newest",
+        help="newest: older waiters of the same job end as superseded.",
+    ),
+]
+Priority = Annotated[
+    str,
+    typer.Option(
+        "--priority", envvar="GCS_CI_LOCK_PRIORITY", metavar="N", help="0 to 9, higher first."
+    ),
+]
+Sequence = Annotated[
+    str,
+    typer.Option(
+        "--sequence",
+        envvar="GCS_CI_LOCK_SEQUENCE",
+        metavar="N",
+        show_default=False,
+        help="Rising number of this job: one lower than one that was granted ends as outdated.",
+    ),
+]
+Identity = Annotated[
+    str,
+    typer.Option(
+        "--identity",
+        envvar="GCS_CI_LOCK_IDENTITY",
+        metavar="NAME",
+        show_default=False,
+        help="Takes over at once from a holder of the same name. Two that run at once overlap!",
+    ),
+]
+VerifyHolder = Annotated[
+    bool,
+    typer.Option(
+        "--verify-holder/--no-verify-holder",
+        envvar="GCS_CI_LOCK_VERIFY_HOLDER",
+        help="Ask the holder's CI system whether its job is over.",
+    ),
+]
 Reason = Annotated[
     str,
     typer.Option(
@@ -110,13 +156,18 @@ DEFAULT_LEASE_FILE = ".gcs-ci-lock.lease"
 class Asking:
     """The options of every command that acquires, as they were given."""
 
-    name: Name
+    names: Names
     bucket: Bucket = ""
     endpoint: Endpoint = ""
     slots: Slots = "1"
     wait: Wait = "30m"
     ttl: Ttl = "2m"
     max_hold: MaxHold = "6h"
+    queue: Queue = "fifo"
+    priority: Priority = "5"
+    sequence: Sequence = ""
+    identity: Identity = ""
+    verify_holder: VerifyHolder = True
     reason: Reason = ""
     verbose: Verbose = False
 

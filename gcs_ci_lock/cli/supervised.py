@@ -1,129 +1,107 @@
-"""What `run` and `hold` do once they have the lock: keep it, watch it, give it back."""
+"""What `run` and `hold` do once they have their locks: keep them, watch them, give them back."""
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-from gcs_ci_lock.cli.common import Held, acquire
+from gcs_ci_lock.cli.common import acquire, requests_of
+from gcs_ci_lock.cli.held import Held, first_loss, give_back, take_all, while_kept
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.command import Command, Finished
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost, taken_away
+from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.errors import LeaseLost, LockError
-from gcs_ci_lock.handed import release
-from gcs_ci_lock.lock import Released
-from gcs_ci_lock.minding import Minding
-from gcs_ci_lock.output import say
-from gcs_ci_lock.report.lines import lease_lost, released_line
+from gcs_ci_lock.minding import LOOK_EVERY
 
 KEPT_HERE = "this process"
 
-_T = TypeVar("_T")
-
 
 def run_command(asking: Asking, argv: Sequence[str]) -> int:
-    """Acquire the lock, run the command, release; return the exit code.
+    """Acquire the locks, run the command, release; return the exit code.
 
     Raises:
-        LeaseLost: the lease was lost and the command stopped.
+        LeaseLost: a lease was lost and the command stopped.
         LockError: whatever else went wrong.
     """
     stop = SignalStop()
-    held = acquire(asking, stop, kept_by=KEPT_HERE, announce=_ignore)
+    held = _take(asking, stop)
     if isinstance(held, Stopped):
         return stop.exit_code
-    tenure = held.acquired.tenure
-    environ = {
-        **os.environ,
-        "GCS_CI_LOCK_TOKEN": str(tenure.token),
-        "GCS_CI_LOCK_LEASE": tenure.lease,
-        "GCS_CI_LOCK_NAME": held.request.paths.name,
-    }
+    if stop.is_set():
+        give_back(held)
+        return stop.exit_code
+    # A machine that was suspended since the grant must not begin.
+    _end_if_lost(held)
+    try:
+        # While no thread of ours runs: what runs between fork and exec must not meet a lock.
+        command = Command(argv, {**os.environ, **_variables(held)})
+    except LockError:
+        give_back(held)
+        raise
 
-    def work(minding: Minding) -> Finished | Lost:
+    def work() -> Finished | Lost:
         return command.supervise(
-            minding.keeper.lost,
-            clock=held.connection.clock,
-            kill_within=tenure.timing.margin,
+            lambda: first_loss(held),
+            clock=held[0].connection.clock,
+            kill_within=held[0].request.timing.margin,
             pending=lambda: stop.number,
         )
 
-    if stop.is_set():
-        _give_back(held)
-        return stop.exit_code
-    # A machine that was suspended since the grant must not begin.
-    if (lost := held.keeper().lost()) is not None:
-        _give_back(held)
-        raise _loss(held, lost)
-    try:
-        # Before any thread is started: what runs between fork and exec must not meet a lock.
-        command = Command(argv, environ)
-    except LockError:
-        _give_back(held)
-        raise
-    finished = _while_kept(held, work)
-    gone = _give_back(held)
-    if isinstance(finished, Lost):
-        raise _loss(held, finished)
-    if gone is not None:
-        # The command ended before anybody noticed; another may have run beside it.
-        raise _loss(held, gone)
-    return finished.exit_code
+    finished = while_kept(held, work)
+    _end_if_lost(held)
+    # The command may have ended before anybody noticed; another may have run beside it.
+    if (gone := give_back(held)) is not None:
+        raise gone
+    return finished.exit_code if isinstance(finished, Finished) else LeaseLost.exit_code
 
 
-def hold_lock(asking: Asking) -> int:
-    """Acquire the lock and keep it until a signal; return the exit code.
+def hold_locks(asking: Asking) -> int:
+    """Acquire the locks and keep them until a signal; return the exit code.
 
     Raises:
-        LeaseLost: the lease was lost.
+        LeaseLost: a lease was lost.
         LockError: whatever else went wrong.
     """
     stop = SignalStop()
-    held = acquire(asking, stop, kept_by=KEPT_HERE, announce=_ignore)
+    held = _take(asking, stop)
     if isinstance(held, Stopped):
         return stop.exit_code
 
-    lost = _while_kept(held, lambda minding: minding.until(stop))
-    gone = _give_back(held)
-    lost = lost or gone
-    if lost is not None:
-        raise _loss(held, lost)
+    def work() -> None:
+        while not stop.wait(LOOK_EVERY) and first_loss(held) is None:
+            pass
+
+    while_kept(held, work)
+    _end_if_lost(held)
+    if (gone := give_back(held)) is not None:
+        raise gone
     return 0
 
 
-def _while_kept(held: Held, work: Callable[[Minding], _T]) -> _T:
-    """Renew the lease in a thread while something else is done in this one."""
-    minding = Minding(held.keeper())
-    try:
-        with minding:
-            return work(minding)
-    finally:
-        held.renewing = minding.hangs
+def _take(asking: Asking, stop: SignalStop) -> list[Held] | Stopped:
+    return take_all(
+        requests_of(asking),
+        stop,
+        lambda request, until: acquire(asking, request, until, kept_by=KEPT_HERE, announce=_ignore),
+    )
 
 
-def _give_back(held: Held) -> Lost | None:
-    """Release the lease, and say so; or tell that it was not ours any more."""
-    name = held.request.paths.name
-    tenure = held.acquired.tenure
-    if held.renewing:
-        # Two writes of one lease are never in flight together.
-        say(f'Lock "{name}" was not released: a renewal hangs. Its lease ends by itself.')
-        return None
-    try:
-        result = release(held.lock, tenure.lease, chance=held.connection.chance)
-    except LockError as error:
-        say(f'Lock "{name}" could not be released: {error}. Its lease ends by itself.')
-        return None
-    if isinstance(result, Released):
-        say(released_line(name, tenure.token))
-        return None
-    return taken_away(tenure.token, result)
+def _end_if_lost(held: Sequence[Held]) -> None:
+    losses = [loss for one in held if (loss := one.loss()) is not None]
+    if losses:
+        give_back(held)
+        raise losses[0]
 
 
-def _loss(held: Held, lost: Lost) -> LeaseLost:
-    return lease_lost(held.request.paths.name, lost)
+def _variables(held: Sequence[Held]) -> dict[str, str]:
+    """Return what the command is told; of several locks one a line, in their order."""
+    tenures = [one.acquired.tenure for one in held]
+    return {
+        "GCS_CI_LOCK_TOKEN": "\n".join(str(tenure.token) for tenure in tenures),
+        "GCS_CI_LOCK_LEASE": "\n".join(tenure.lease for tenure in tenures),
+        "GCS_CI_LOCK_NAME": "\n".join(one.name for one in held),
+    }
 
 
 def _ignore(_: Handover) -> None:

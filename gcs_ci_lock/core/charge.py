@@ -78,7 +78,7 @@ class Charge:
             UsageError: it is none; nothing of the text is in the message.
         """
         try:
-            reader = Reader("the charge", parsed(text.encode(errors="replace")))
+            reader = Reader("the charge", parsed(text.encode(errors="surrogatepass")))
             reader.integer("schema", least=SCHEMA, most=SCHEMA)
             handover, pinned = reader.text("handover"), reader.text("pinned")
             job, proxies = _texts(reader.take("job")), _texts(reader.take("proxies"))

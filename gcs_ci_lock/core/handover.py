@@ -116,7 +116,7 @@ class Handover:
 
     @classmethod
     def _decode(cls, text: str) -> "Handover":
-        reader = Reader("the lease", parsed(text.encode()))
+        reader = Reader("the lease", parsed(text.encode(errors="surrogatepass")))
         reader.integer("schema", least=SCHEMA, most=SCHEMA)
         handover = cls(
             bucket=reader.text("bucket"),

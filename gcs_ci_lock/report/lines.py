@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gcs_ci_lock.core.line import Outdated, Superseded
 from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.outcome import Overtaken
-from gcs_ci_lock.core.record import Ended, Holder
+from gcs_ci_lock.core.record import Ended, Freeze, Holder
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
@@ -67,6 +67,15 @@ def timeout_lines(situation: Situation) -> list[str]:
     return lines
 
 
+def frozen_text(frozen: Freeze, now: float) -> str:
+    """Return by whom, since when, until when and why a lock is frozen."""
+    until = f"until {clock_time(frozen.until, now)}" if frozen.until else "until it is unfrozen"
+    return (
+        f"by {printable(frozen.author)} since {clock_time(frozen.since, now)}, {until}, "
+        f'reason: "{printable(frozen.reason)}"'
+    )
+
+
 def released_line(name: str, token: int) -> str:
     """Return the line of a lock that was given back."""
     return f'Released lock "{name}"' + (f" (fencing token {token})" if token else "")
@@ -84,12 +93,7 @@ def _holder_lines(situation: Situation) -> list[str]:
     record = situation.record
     lines = []
     if record.frozen is not None:
-        frozen = record.frozen
-        until = f" until {clock_time(frozen.until, situation.earliest)}" if frozen.until else ""
-        lines.append(
-            f"  frozen    by {printable(frozen.author)}{until}, "
-            f'reason: "{printable(frozen.reason)}"'
-        )
+        lines.append(f"  frozen    {frozen_text(record.frozen, situation.earliest)}")
     for holder in record.holders[:MOST_SHOWN]:
         lines += _one_holder(holder, situation.earliest)
     lines += _more(record.holders)

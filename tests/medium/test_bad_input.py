@@ -226,11 +226,9 @@ def test_a_record_that_is_none_is_refused_and_left_as_it_is(
         (("run", "prod", "--wait"), "Option '--wait' requires an argument"),
         (("bogus",), "No such command 'bogus'"),
         (("::error::x",), "No such command"),
-        (("run",), "Missing argument 'NAME'"),
-        (("hold",), "Missing argument 'NAME'"),
-        (("acquire",), "Missing argument 'NAME'"),
-        (("run", "prod"), "Missing argument 'COMMAND'"),
-        (("hold", "prod", "staging"), "Got unexpected extra argument"),
+        (("run",), "Missing argument 'NAME...'"),
+        (("hold",), "Missing argument 'NAME...'"),
+        (("acquire",), "Missing argument 'NAME...'"),
         (("check", "prod"), "Got unexpected extra argument"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -246,6 +244,36 @@ def test_a_command_line_that_cannot_be_read_is_refused_with_a_hint(
     assert last.startswith(f"Error: {complaint}")
     assert not any("Error" in hint for hint in hints)
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("run", "prod"), "there is no command to run: expected it after --"),
+        (("run", "prod", "true"), "there is no command to run: expected it after --"),
+        (("run", "prod", "--"), "there is no command to run: expected it after --"),
+        (("acquire", "prod", "staging"), "acquire takes one lock"),
+        (("run", "prod", "Staging", "--", "true"), 'lock name "Staging" is not allowed'),
+        (("run", "prod", "--queue", "lifo", "--", "true"), 'queue "lifo" is not valid'),
+        (("run", "prod", "--priority", "10", "--", "true"), 'priority "10" is not valid'),
+        (("hold", "prod", "--sequence", "v1"), 'sequence "v1" is not valid'),
+        (("freeze", "prod", "--reason", " "), "--reason is empty"),
+        (("freeze", "prod", "--reason", "x", "--until", "0"), "is over already"),
+        (("freeze", "prod", "--reason", "x", "--until", "2020-01-01T00:00Z"), "is over already"),
+        (("freeze", "prod", "--reason", "x", "--until", "2999-01-01T00:00"), "is not a time"),
+        (("freeze", "prod", "--reason", "x", "--until", "soon"), 'until "soon" is not a duration'),
+        (("unfreeze", "Prod"), 'lock name "Prod" is not allowed'),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_a_command_cannot_do_is_told_before_anything_is_done(
+    site: Site, words: tuple[str, ...], complaint: str
+) -> None:
+    ended = site.run(*words[:2], *site.at, *words[2:])
+
+    assert ended.exit_code == 2, ended
+    assert complaint in sentence(ended)
+    assert left_behind(site) == []
 
 
 @pytest.mark.parametrize("lease_file", ["folder", "missing/lease", "file/lease"])

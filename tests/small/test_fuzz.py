@@ -29,7 +29,7 @@ from gcs_ci_lock.core.record import (
     Record,
     Ticket,
 )
-from gcs_ci_lock.core.settings import MAX_HOLD, MAX_WAIT, lock_request
+from gcs_ci_lock.core.settings import MAX_HOLD, MAX_WAIT, Wanted
 from gcs_ci_lock.core.strict import MAX_INTEGER
 from gcs_ci_lock.core.text import clipped, printable
 from gcs_ci_lock.core.tickets import decode_ticket, encode_slots, encode_ticket, parse_slots
@@ -454,6 +454,9 @@ INPUTS = st.fixed_dictionaries(
         "wait": DURATIONS,
         "ttl": DURATIONS,
         "max_hold": DURATIONS,
+        "queue": st.sampled_from(["fifo", "newest", ""]) | WORDS,
+        "priority": st.integers(-1, 10).map(str) | WORDS,
+        "sequence": st.integers(-1, 10**20).map(str) | WORDS,
         "reason": WORDS,
     },
 )
@@ -467,9 +470,11 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
     kept: bool,  # noqa: FBT001 - hypothesis gives it
 ) -> None:
     texts = GOOD | {"max_hold": "6h"} | changes
+    names = [texts.pop("name")]
     owner = Owner(reason=texts.pop("reason", ""))
     try:
-        request = lock_request(**texts, owner=owner, kept=kept)
+        wanted = Wanted(names=names, **texts)
+        request = wanted.requests(owner=owner, kept=kept)[0]
     except UsageError as refusal:
         assert_short_line(str(refusal))
         return
@@ -494,9 +499,9 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
 
     assert isinstance(outcome, Acquired)
     (path,) = world.bucket.objects
-    assert path == f"{request.paths.location.prefix}/{texts['name']}/lock.json"
+    assert path == f"{request.paths.location.prefix}/{names[0]}/lock.json"
     body = world.bucket.objects[path].body
-    (holder,) = decode_record(body, uri=URI, name=texts["name"]).holders
+    (holder,) = decode_record(body, uri=URI, name=names[0]).holders
     assert holder == replace(holder, owner=Owner(reason=clipped(owner.reason)), slots=request.slots)
     assert parse_slots(str(encode_slots(request.slots))) == request.slots
     assert 0 <= request.wait <= MAX_WAIT

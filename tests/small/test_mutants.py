@@ -18,7 +18,7 @@ from gcs_ci_lock.core.protocol import NotHeld, renew, settled
 from gcs_ci_lock.core.queue import Claimant, fits
 from gcs_ci_lock.core.record import UNLIMITED, Ended, Freeze, Holder, Owner, Record, Ticket
 from gcs_ci_lock.core.request import Tenure
-from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.core.strict import MAX_INTEGER, MAX_RECORD_BYTES
 from gcs_ci_lock.core.tickets import decode_ticket, encode_ticket
 from gcs_ci_lock.core.timing import Timing, backoff
@@ -304,7 +304,7 @@ def test_only_slashes_are_taken_from_the_end_of_a_prefix() -> None:
 
 
 INPUTS: dict[str, Any] = {
-    "name": "prod",
+    "names": ["prod"],
     "bucket": "acme-locks",
     "slots": "1",
     "wait": "30m",
@@ -332,14 +332,14 @@ INPUTS: dict[str, Any] = {
 )
 def test_a_wrong_word_is_told_with_its_name(changes: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        lock_request(**INPUTS | changes, owner=Owner())
+        Wanted(**INPUTS | changes).requests(owner=Owner())
 
     assert str(refusal.value) == words
 
 
 @pytest.mark.parametrize("max_hold", ["1", "168h"])
 def test_the_ends_of_the_range_of_max_hold_are_taken(max_hold: str) -> None:
-    request = lock_request(**INPUTS | {"max_hold": max_hold}, owner=Owner())
+    request = Wanted(**INPUTS | {"max_hold": max_hold}).requests(owner=Owner())[0]
 
     assert request.max_hold == (1.0 if max_hold == "1" else 604_800.0)
 

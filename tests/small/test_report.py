@@ -111,7 +111,7 @@ def test_a_freeze_and_trouble_are_told() -> None:
 
     text = "\n".join(waiting_lines(frozen))
 
-    assert 'frozen    by carol until 2026-11-24 14:08:15Z, reason: "release week"' in text
+    assert "frozen    by carol since 14:08:06Z, until 2026-11-24 14:08:15Z" in text
     assert "trouble   no answer; trying again" in text
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from gcs_ci_lock.core.record import UNLIMITED, Owner
 from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.settings import lock_request
+from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.errors import UsageError
 
 pytestmark = pytest.mark.example
 
 GOOD: dict[str, Any] = {
-    "name": "prod",
+    "names": ["prod"],
     "bucket": "acme-locks",
     "slots": "1",
     "wait": "30m",
@@ -22,11 +22,11 @@ GOOD: dict[str, Any] = {
 
 
 def request(**changes: str) -> LockRequest:
-    return lock_request(**{**GOOD, **changes}, owner=Owner(actor="alice"))
+    return Wanted(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"))[0]
 
 
 def unkept(**changes: str) -> LockRequest:
-    return lock_request(**{**GOOD, **changes}, owner=Owner(actor="alice"), kept=False)
+    return Wanted(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"), kept=False)[0]
 
 
 def test_the_defaults_make_a_request() -> None:
@@ -54,7 +54,7 @@ def test_a_shared_lock_is_asked_for_by_unlimited_slots() -> None:
         ({"bucket": ""}, "no bucket is given"),
         ({"bucket": "  "}, "--bucket or the variable GCS_CI_LOCK_BUCKET"),
         ({"bucket": "A"}, 'bucket "A" is not valid'),
-        ({"name": "../x"}, 'lock name "../x" is not allowed'),
+        ({"names": ["../x"]}, 'lock name "../x" is not allowed'),
         ({"slots": "0"}, 'slots "0" is not valid'),
         ({"slots": ""}, 'slots "" is not valid'),
         ({"wait": "soon"}, 'wait "soon" is not a duration'),
@@ -64,10 +64,19 @@ def test_a_shared_lock_is_asked_for_by_unlimited_slots() -> None:
         ({"ttl": "3 days"}, 'ttl "3 days" is not a duration'),
         ({"max_hold": "0"}, "max-hold 0s is out of range"),
         ({"max_hold": "200h"}, "max-hold 200h00m is out of range"),
+        ({"names": []}, 'lock name "" is not allowed'),
+        ({"names": ["b", "A"]}, 'lock name "A" is not allowed'),
+        ({"queue": "lifo"}, 'queue "lifo" is not valid: expected fifo or newest'),
+        ({"priority": "10"}, 'priority "10" is not valid: expected an integer from 0 to 9'),
+        ({"priority": "-1"}, 'priority "-1" is not valid'),
+        ({"priority": ""}, 'priority "" is not valid'),
+        ({"sequence": "v12"}, 'sequence "v12" is not valid: expected an integer from 0'),
+        ({"sequence": "1000000000000000001"}, 'sequence "1000000000000000001" is not valid'),
+        ({"sequence": "9" * 20}, "is not valid"),
     ],
     ids=str,
 )
-def test_a_wrong_word_is_named_with_what_was_expected(changes: dict[str, str], words: str) -> None:
+def test_a_wrong_word_is_named_with_what_was_expected(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as refusal:
         request(**changes)
 
@@ -78,6 +87,22 @@ def test_a_wrong_word_is_named_with_what_was_expected(changes: dict[str, str], w
 @pytest.mark.parametrize(("wait", "seconds"), [("0", 0.0), ("720h", 2_592_000.0)])
 def test_the_ends_of_the_range_of_wait_are_taken(wait: str, seconds: float) -> None:
     assert request(wait=wait).wait == seconds
+
+
+def test_several_locks_are_taken_in_one_order_by_everybody_and_once_each() -> None:
+    wanted = Wanted(names=["web/prod", "db", "web/prod", "api"], bucket="acme-locks")
+
+    found = wanted.requests(owner=Owner())
+
+    assert [one.paths.name for one in found] == ["api", "db", "web/prod"]
+
+
+def test_what_the_queue_is_told_arrives() -> None:
+    found = request(queue="newest", priority="9", sequence="1000000000000000000")
+
+    assert (found.newest, found.priority, found.sequence) == (True, 9, 10**18)
+    assert (request().newest, request().priority, request().sequence) == (False, 5, None)
+    assert request(priority="0", sequence="0").sequence == 0
 
 
 def test_a_ttl_is_checked_even_where_nobody_renews() -> None:

@@ -1,0 +1,101 @@
+"""What `freeze` and `unfreeze` do."""
+
+import os
+import re
+from datetime import datetime
+
+from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.cli.common import open_bucket
+from gcs_ci_lock.core.record import Freeze
+from gcs_ci_lock.core.settings import lock_paths
+from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.core.timing import DEFAULT_TTL, Timing, parse_duration
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.handed import PATIENCE
+from gcs_ci_lock.intervening import freeze, unfreeze
+from gcs_ci_lock.leaving import patiently
+from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.output import say
+from gcs_ci_lock.report.lines import frozen_text
+from gcs_ci_lock.report.people import who
+from gcs_ci_lock.wiring import Connection
+
+
+def freeze_lock(
+    name: str, *, bucket: str, endpoint: str, reason: str, until: str, verbose: bool
+) -> int:
+    """Freeze a lock; return the exit code.
+
+    Raises:
+        UsageError: an option is wrong.
+        StorageUnreachable: the server does not answer.
+        LockError: whatever else went wrong.
+    """
+    if not reason.strip():
+        message = "--reason is empty: expected a text that tells those who wait why"
+        raise UsageError(message)
+    # A wrong option is told before anything is asked.
+    _ends_at(until, 0.0)
+    connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
+    patiently(lock, connection.chance, lock.look, patience=PATIENCE)
+    now = lock.now().earliest
+    frozen = Freeze(
+        reason=reason, author=who(detect_owner(os.environ)), since=now, until=_ends_at(until, now)
+    )
+    replaced = patiently(lock, connection.chance, lambda: freeze(lock, frozen), patience=PATIENCE)
+    say(f'Froze lock "{name}" {frozen_text(frozen, now)}')
+    if replaced is not None:
+        say(f"It was frozen already, {frozen_text(replaced, now)}: that is replaced")
+    return 0
+
+
+def unfreeze_lock(name: str, *, bucket: str, endpoint: str, verbose: bool) -> int:
+    """Unfreeze a lock; return the exit code.
+
+    Raises:
+        StorageUnreachable: the server does not answer.
+        LockError: whatever else went wrong.
+    """
+    connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
+    patiently(lock, connection.chance, lock.look, patience=PATIENCE)
+    ended = patiently(lock, connection.chance, lambda: unfreeze(lock), patience=PATIENCE)
+    if ended is None:
+        say(f'Lock "{name}" is not frozen: nothing to do')
+    else:
+        was = frozen_text(ended, lock.now().earliest)
+        say(f'Unfroze lock "{name}"; it was frozen {was}')
+    return 0
+
+
+def _open(name: str, *, bucket: str, endpoint: str, verbose: bool) -> tuple[Connection, Lock]:
+    paths = lock_paths(name=name, bucket=bucket)
+    connection = open_bucket(paths.location.bucket, endpoint, verbose=verbose)
+    return connection, connection.lock(paths, Timing.for_ttl(DEFAULT_TTL))
+
+
+def _ends_at(text: str, now: float) -> float | None:
+    """Return the server time that `--until` names: so much from now, or a moment with its zone."""
+    text = text.strip()
+    if not text:
+        return None
+    if not re.match(r"[0-9]{4}-", text):
+        return now + _positive(parse_duration(text, "until"), text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        message = (
+            f'until "{printable(text)}" is not a time: expected a duration like 2h, or a moment '
+            "with its zone like 2026-11-24T06:00Z"
+        )
+        raise UsageError(message)
+    _positive(moment.timestamp() - now, text)
+    return moment.timestamp()
+
+
+def _positive(seconds: float, text: str) -> float:
+    if seconds > 0:
+        return seconds
+    message = f'until "{printable(text)}" is over already: expected a time that is to come'
+    raise UsageError(message)
