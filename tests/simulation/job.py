@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.core.outcome import Acquired
+from gcs_ci_lock.core.outcome import Acquired, Overtaken
 from gcs_ci_lock.core.record import Owner, Slots
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.situation import Situation
@@ -13,6 +13,7 @@ from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.handed import release
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.waiting import Waiter
 from tests.simulation.cloud import Client
 from tests.simulation.judge import Judge
@@ -61,6 +62,7 @@ class Job:
     chance: Chance
     hold: float
     slots: Slots
+    verifier: Verifier = field(default_factory=NoVerifier)
     stop: Wish = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +78,13 @@ class Job:
             timing=timing,
         )
         request = LockRequest(
-            paths=PATHS, owner=Owner(), slots=self.slots, wait=HORIZON, timing=timing
+            paths=PATHS,
+            owner=Owner(platform="github", job=self.seen.line, run_id=self.client.name),
+            slots=self.slots,
+            wait=HORIZON,
+            timing=timing,
+            newest=self.seen.newest,
+            sequence=self.seen.sequence,
         )
         waiter = Waiter(
             lock,
@@ -84,12 +92,15 @@ class Job:
             chance=self.chance,
             stop=self.stop,
             observer=_Observer(self.seen),
-            verifier=NoVerifier(),
+            verifier=self.verifier,
         )
         try:
             outcome = waiter.run()
         except LockError as error:
             self.judge.ends(self.seen, str(error), clean=not waiter.leaves_something)
+            return
+        if isinstance(outcome, Overtaken):
+            self.judge.ends(self.seen, outcome.word, clean=not waiter.leaves_something)
             return
         if not isinstance(outcome, Acquired):
             self.judge.ends(self.seen, "stopped", clean=not waiter.leaves_something)

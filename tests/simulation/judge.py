@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gcs_ci_lock.core.record import HISTORY_LENGTH, UNLIMITED, Slots
+from gcs_ci_lock.core.record import HISTORY_LENGTH, UNLIMITED, Owner, Slots
 from gcs_ci_lock.keeper import Keeper
 from tests.simulation.cloud import EPOCH, Client, Cloud
 from tests.simulation.properties import BrokenError, Expected, Seen
@@ -40,6 +40,7 @@ class Judge:
         # Lease -> true time of its last stamp.
         self._stamped: dict[str, float] = {}
         self._dead = 0
+        self._entered: list[Seen] = []
 
     @property
     def now(self) -> float:
@@ -106,6 +107,9 @@ class Judge:
         if end["outcome"] == "expired" and early > holder["ttl"] / 6 + 1:
             text = f"{writer.client.name} takes {lease} over {early:.1f} s early"
             raise BrokenError("no foreign release", text)
+        if end["outcome"] == "evicted" and not self._is_dead(lease):
+            text = f"{writer.client.name} evicts {lease}, whose job lives"
+            raise BrokenError("no foreign release", text)
         self._note(f"{lease} is {end['outcome']} by {writer.client.name}")
         self._room_at = self.now if end["outcome"] == "released" else self.now - max(-early, 0.0)
 
@@ -153,8 +157,33 @@ class Judge:
             raise BrokenError("tokens rise", f"{lease} is granted twice")
         self.granted.append(lease)
         self._void.discard(lease)
+        if not self.deleted:
+            self._newest(writer)
         if self._expected.calm:
             self._in_order(writer, was, now)
+
+    def _is_dead(self, lease: str) -> bool:
+        return any(lease in seen.leases and seen.ended for seen in self._jobs.values())
+
+    def proof(self, owner: Owner) -> str:
+        """Be the verifier of every job: it knows who is dead."""
+        seen = self._jobs[owner.run_id]
+        return f"{owner.run_id}: {seen.ended}" if seen.ended else ""
+
+    def _newest(self, writer: Seen) -> None:
+        """Look at what was granted in the writer's line before it."""
+        for other in self._entered:
+            if other is writer or not other.line or other.line != writer.line:
+                continue
+            if (writer.sequence or 0) < (other.sequence or 0) and writer.sequence is not None:
+                text = f"{writer.sequence} is granted after {other.sequence}"
+                raise BrokenError("sequences rise", text)
+            # Who has no ticket is known to have come within two bounds only.
+            came = min(other.ticket_at, self.now) if other.ticket_at < math.inf else 0.0
+            if other.newest and writer.ticket_at < came:
+                text = f"{writer.client.name} runs after {other.client.name}"
+                raise BrokenError("newest wins", text)
+        self._entered.append(writer)
 
     def _in_order(self, writer: Seen, was: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
         # Who entered without a ticket began when it asked.

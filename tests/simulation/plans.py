@@ -25,6 +25,8 @@ class Plan:
         offsets: of the machines' clocks, up to.
         pauses: how often a machine stands still, for `longest_pause` seconds at most.
         hold: seconds that a job works under the lock, from and to.
+        lines: how many lines the jobs are of, 0: they say nothing of it.
+        oracle: whether somebody can be asked which jobs are dead.
     """
 
     kind: str
@@ -43,15 +45,17 @@ class Plan:
     evictions: int = 0
     freezes: int = 0
     hold: tuple[float, float] = (0.5, 20.0)
+    lines: int = 0
+    oracle: bool = False
 
 
 def plan_of(chance: random.Random) -> Plan:
-    """Choose one of five kinds of run."""
+    """Choose one of six kinds of run."""
     slots: tuple[Slots, ...] = chance.choice(
         [(1,), (1,), (2,), (3,), (1, UNLIMITED), (1, 2, 3, UNLIMITED)]
     )
     clients = chance.randint(2, 8)
-    match chance.choice(["calm", "lossy", "crash", "storm", "storm", "person"]):
+    match chance.choice(["calm", "lossy", "crash", "storm", "storm", "person", "lines"]):
         case "calm":
             return Plan(
                 kind="calm",
@@ -65,6 +69,8 @@ def plan_of(chance: random.Random) -> Plan:
             return _lossy(slots, clients)
         case "crash":
             return _crash(slots, clients, chance)
+        case "lines":
+            return _lines(slots, clients, chance)
         case "person":
             return _person(slots, clients, chance)
         case _:
@@ -110,6 +116,25 @@ def _person(slots: tuple[Slots, ...], clients: int, chance: random.Random) -> Pl
         deletions=deletions,
         evictions=chance.randint(0, 2),
         freezes=chance.randint(0, 2),
+    )
+
+
+def _lines(slots: tuple[Slots, ...], clients: int, chance: random.Random) -> Plan:
+    """Let newer runs make older ones void, also while some sleep, and the dead be known."""
+    return Plan(
+        kind="lines",
+        weather=Weather(faults=chance.choice([0.0, 0.1])),
+        expected=Expected(calm=False, no_loss=False),
+        slots=slots,
+        clients=clients,
+        spread=chance.choice([20.0, 120.0]),
+        pauses=chance.randint(0, 3),
+        longest_pause=chance.choice([60.0, 400.0]),
+        kills=chance.randint(0, 2),
+        cancels=chance.randint(0, 1),
+        hold=(0.5, 40.0),
+        lines=chance.choice([1, 1, 2]),
+        oracle=chance.choice([True, False]),
     )
 
 

@@ -20,6 +20,8 @@ Property = Literal[
     "no starvation",
     "no entry while frozen",
     "cancel leaves nothing",
+    "newest wins",
+    "sequences rise",
     "history complete",
     "no crash",
 ]
@@ -43,6 +45,9 @@ class Seen:
     Attributes:
         leases: every lease id that it asked with.
         asked_at: true time of its first request.
+        line: the jobs among which a newer one makes older ones void, or "".
+        newest: whether it makes older ones void.
+        sequence: its number in its line, or None.
         ticket_sent_at: true time at which it began to write its first ticket, or infinite.
         ticket_at: true time at which that ticket was there, or infinite.
         refused_at: true time of the last write that met the limit of one a second.
@@ -56,6 +61,9 @@ class Seen:
     client: Client
     slots: Slots
     asked_at: float
+    line: str = ""
+    newest: bool = False
+    sequence: int | None = None
     leases: list[str] = field(default_factory=list)
     ticket_sent_at: float = math.inf
     ticket_at: float = math.inf

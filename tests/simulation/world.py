@@ -4,12 +4,14 @@ import hashlib
 import random
 from collections.abc import Callable
 
+from gcs_ci_lock.ci.verifying import NoVerifier
+from gcs_ci_lock.core.record import Slots
 from tests.simulation.cloud import Client, Cloud
 from tests.simulation.job import Chance, Job
 from tests.simulation.judge import Judge
 from tests.simulation.person import Person
 from tests.simulation.plans import HORIZON, PATHS, plan_of
-from tests.simulation.properties import BrokenError
+from tests.simulation.properties import BrokenError, Seen
 from tests.simulation.scheduler import Machine, Scheduler
 
 RESTARTED = 0.5
@@ -70,11 +72,12 @@ class World:
         job = Job(
             machine=machine,
             client=client,
-            seen=self.judge.comes(client, slots),
+            seen=self._seen(client, slots),
             judge=self.judge,
             chance=Chance(name, chance),
             hold=chance.uniform(*plan.hold),
             slots=slots,
+            verifier=self.judge if plan.oracle else NoVerifier(),
         )
         self.jobs.append(job)
         self.note(f"{name} begins, slots {slots}, rate {machine.rate:.3f}")
@@ -87,6 +90,16 @@ class World:
                 raise BrokenError("no crash", text) from error
 
         machine.start(whole)
+
+    def _seen(self, client: Client, slots: Slots) -> Seen:
+        seen = self.judge.comes(client, slots)
+        if self.plan.lines:
+            seen.line = f"line{self.chance.randrange(self.plan.lines)}"
+            seen.newest = self.chance.random() < 0.7
+            # Now and then an older commit comes later.
+            ago = self.chance.choice([0, 0, 0, 30])
+            seen.sequence = self.chance.choice([None, max(int(self.scheduler.now) - ago, 0)])
+        return seen
 
     def _plan_accidents(self) -> None:
         plan, chance = self.plan, self.chance

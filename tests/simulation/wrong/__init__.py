@@ -3,6 +3,7 @@
 from tests.simulation.wrong.answers import ANSWERS
 from tests.simulation.wrong.clocks import CLOCKS
 from tests.simulation.wrong.line import LINE
+from tests.simulation.wrong.policies import VOID
 from tests.simulation.wrong.record import RECORD
 
-PLANTED = (*RECORD, *ANSWERS, *CLOCKS, *LINE)
+PLANTED = (*RECORD, *ANSWERS, *CLOCKS, *LINE, *VOID)

@@ -1,0 +1,76 @@
+"""Wrong versions of which runs make which void, and of whose death is known."""
+
+from tests.simulation.planted import wrong
+
+LINE = "gcs_ci_lock/core/line.py"
+DEATHS = "gcs_ci_lock/deaths.py"
+POLICIES = "tests/small/test_policies.py::test_"
+STRUCK_OUT = """            with suppress(Changed):
+                delete(self._lock, ticket.lease, ticket.generation)
+                continue
+                self._lock.store.write("""
+
+VOID = (
+    wrong(
+        "an outdated one may enter",
+        "sequences rise",
+        (
+            LINE,
+            "if claimant.sequence is not None and granted > claimant.sequence:",
+            "if granted < -1:",
+        ),
+    ),
+    wrong(
+        "nobody takes note of the numbers that were granted",
+        "sequences rise",
+        (LINE, "_raise(numbers, line, claimant.sequence)", "pass"),
+    ),
+    wrong(
+        "who is superseded goes on waiting",
+        "newest wins",
+        (
+            LINE,
+            "if ticket is not None and ticket.superseded_by:",
+            "if ticket is None and granted < -1:",
+        ),
+        (LINE, "> came * _MICROSECONDS:", "> math.inf:"),
+        ("gcs_ci_lock/core/queue.py", " and not t.superseded_by and", " and"),
+    ),
+    wrong(
+        "the record keeps no number of the newest",
+        f"{POLICIES}an_older_waiter_that_slept_through_all_of_it_never_runs_after_the_newer",
+        (
+            LINE,
+            "if claimant.newest:\n        # Without",
+            "if claimant.born < 0:\n        # Without",
+        ),
+    ),
+    wrong(
+        "the older ticket is deleted",
+        f"{POLICIES}a_newer_run_tells_the_older_one_and_stands_in_its_place",
+        (
+            "gcs_ci_lock/place.py",
+            "            with suppress(Changed):\n                self._lock.store.write(",
+            STRUCK_OUT,
+        ),
+    ),
+    wrong(
+        "a newer run stands behind those who came before it",
+        f"{POLICIES}pushes_again_and_again_do_not_starve_their_line",
+        ("gcs_ci_lock/place.py", "if older[0].arrival < self.claimant.arrival:", "if not older:"),
+    ),
+    wrong(
+        "not to know is taken for a death",
+        "no foreign release",
+        (
+            DEATHS,
+            "return self._verifier.proof(holder)",
+            'return self._verifier.proof(holder) or "?"',
+        ),
+    ),
+    wrong(
+        "a later attempt of the run is taken for dead",
+        "tests/small/test_death.py::test_nobody_else_is",
+        ("gcs_ci_lock/core/death.py", "int(holder.attempt) < int(", "int(holder.attempt) != int("),
+    ),
+)
