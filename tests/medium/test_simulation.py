@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gcs_ci_lock.core.record import UNLIMITED
 from tests.simulation.__main__ import broken_in
+from tests.simulation.cloud import Weather
+from tests.simulation.plans import Plan
 from tests.simulation.planted import ROOT, Planted, copy_with, is_caught
+from tests.simulation.properties import Expected
+from tests.simulation.world import World
 from tests.simulation.wrong import PLANTED
 
 pytestmark = pytest.mark.simulation
@@ -18,6 +23,27 @@ BATCH = 40
 @pytest.mark.parametrize("first", range(0, 200, BATCH))
 def test_no_property_is_broken(first: int) -> None:
     assert broken_in(range(first, first + BATCH)) is None
+
+
+READERS_AND_WRITERS = Plan(
+    kind="readers and writers",
+    weather=Weather(),
+    expected=Expected(calm=True, no_loss=True),
+    slots=(1, UNLIMITED, UNLIMITED),
+    clients=10,
+    spread=40.0,
+)
+
+
+def test_no_writer_waits_for_a_reader_that_arrived_after_it_and_no_reader_for_a_writer() -> None:
+    granted = 0
+    for seed in range(200):
+        world = World(seed, plan=READERS_AND_WRITERS)
+        # Which property is looked at says the judge: queue order.
+        world.run()
+        granted += len(world.judge.granted)
+
+    assert granted == 200 * 10
 
 
 def test_equal_seeds_have_equal_traces_in_every_process() -> None:

@@ -10,7 +10,7 @@ from tests.simulation.cloud import Client, Cloud
 from tests.simulation.job import Chance, Job
 from tests.simulation.judge import Judge
 from tests.simulation.person import Person
-from tests.simulation.plans import HORIZON, PATHS, plan_of
+from tests.simulation.plans import HORIZON, PATHS, Plan, plan_of
 from tests.simulation.properties import BrokenError, Seen
 from tests.simulation.scheduler import Machine, Scheduler
 
@@ -20,9 +20,11 @@ RESTARTED = 0.5
 class World:
     """A run of one seed."""
 
-    def __init__(self, seed: int, *, log: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, seed: int, *, plan: Plan | None = None, log: Callable[[str], None] | None = None
+    ) -> None:
         self.chance = random.Random(seed)
-        self.plan = plan_of(self.chance)
+        self.plan = plan or plan_of(self.chance)
         self.scheduler = Scheduler()
         self.cloud = Cloud(self.scheduler, self.chance, self.plan.weather)
         self._digest = hashlib.sha256()
