@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gcs_ci_lock.ci.detect import detect_owner
+from gcs_ci_lock.ci.run_api import verifier_of
 from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.cli.held import Held
 from gcs_ci_lock.cli.options import Asking
@@ -17,7 +18,7 @@ from gcs_ci_lock.errors import LockError, NotAcquired
 from gcs_ci_lock.handed import release
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
-from gcs_ci_lock.ports import Stop, Verifier
+from gcs_ci_lock.ports import Clock, Stop, Verifier
 from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines, took_over_line
 from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
@@ -113,7 +114,7 @@ def acquire(
         chance=connection.chance,
         stop=stop,
         observer=progress,
-        verifier=_verifier(asking),
+        verifier=_verifier(asking, connection.clock),
     )
     outcome = waiter.run()
     match outcome:
@@ -144,7 +145,7 @@ def _tell_acquired(request: LockRequest, acquired: Acquired, kept_by: str) -> No
         say(took_over_line(ended))
 
 
-def _verifier(asking: Asking) -> Verifier:
+def _verifier(asking: Asking, clock: Clock) -> Verifier:
     if not asking.verify_holder:
         return NoVerifier()
-    return NoVerifier()
+    return verifier_of(os.environ, github_token=os.environ.get("GITHUB_TOKEN", ""), clock=clock)
