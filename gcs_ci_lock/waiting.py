@@ -271,6 +271,7 @@ class Waiter:
             earliest=earliest,
             waited=self._waited(),
             budget=self._request.wait,
+            slots=self._request.slots,
         )
 
     def _entered(self, acquired: Acquired) -> Acquired | Stopped:

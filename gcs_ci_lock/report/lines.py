@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from gcs_ci_lock.core.estimate import estimate
 from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.record import Holder
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LeaseLost
-from gcs_ci_lock.report.people import clock_time, link, place_text, slots_text, who
+from gcs_ci_lock.report.people import about, clock_time, link, place_text, slots_text, who
 
 MOST_SHOWN = 5
 _INDENT = " " * 12
@@ -18,10 +19,9 @@ def waiting_lines(situation: Situation) -> list[str]:
     """Return who holds the lock, since when, and where we stand."""
     lines = [f'Waiting for lock "{situation.name}" ({situation.uri})']
     lines += _holder_lines(situation)
-    turn = situation.turn
-    if turn is not None:
-        waited = f"waited {spoken(situation.waited)} of {spoken(situation.budget)}"
-        lines.append(f"  you are   {place_text(turn, situation.waiters)}, {waited}")
+    if situation.turn is not None:
+        place = place_text(situation.turn, situation.waiters)
+        lines.append(f"  you are   {place}{_to_go(situation)}, {_waited(situation)}")
     if situation.trouble:
         lines.append(f"  trouble   {printable(situation.trouble)}; trying again")
     return lines
@@ -59,6 +59,17 @@ def lease_lost(name: str, lost: Lost) -> LeaseLost:
         f'lock "{name}" is not ours any more: {lost.reason}.\n'
         f"Stop this job; another may be running. See: gcs-ci-lock status {name}"
     )
+
+
+def _to_go(situation: Situation) -> str:
+    guess = estimate(situation)
+    if guess is None:
+        return ""
+    return f", about {about(guess.to_go)} to go (holds take {spoken(guess.hold)} on average)"
+
+
+def _waited(situation: Situation) -> str:
+    return f"waited {spoken(situation.waited)} of {spoken(situation.budget)}"
 
 
 def _holder_lines(situation: Situation) -> list[str]:

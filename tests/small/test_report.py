@@ -91,7 +91,10 @@ def test_a_waiter_sees_who_holds_since_when_and_its_place() -> None:
             "            since 14:02:11Z (6m04s), renewed 9s ago, expires in 1m51s if not renewed, "
             'token 41, reason: "release 4.2"'
         ),
-        "  you are   2nd of 3, waited 1m00s of 30m00s",
+        (
+            "  you are   2nd of 3, about 9m to go (holds take 4m30s on average), "
+            "waited 1m00s of 30m00s"
+        ),
     ]
 
 
