@@ -9,7 +9,15 @@ from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LeaseLost
-from gcs_ci_lock.report.people import about, clock_time, link, place_text, slots_text, who
+from gcs_ci_lock.report.people import (
+    about,
+    clock_time,
+    freeze_text,
+    link,
+    place_text,
+    slots_text,
+    who,
+)
 
 MOST_SHOWN = 5
 _INDENT = " " * 12
@@ -76,12 +84,7 @@ def _holder_lines(situation: Situation) -> list[str]:
     record = situation.record
     lines = []
     if record.frozen is not None:
-        frozen = record.frozen
-        until = f" until {clock_time(frozen.until, situation.earliest)}" if frozen.until else ""
-        lines.append(
-            f"  frozen    by {printable(frozen.author)}{until}, "
-            f'reason: "{printable(frozen.reason)}"'
-        )
+        lines.append(f"  frozen    {freeze_text(record.frozen, situation.earliest)}")
     for holder in record.holders[:MOST_SHOWN]:
         lines += _one_holder(holder, situation.earliest)
     lines += _more(record.holders)

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 
 from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import UNLIMITED, Owner, Slots
+from gcs_ci_lock.core.record import UNLIMITED, Freeze, Owner, Slots
 from gcs_ci_lock.core.text import MAX_FOREIGN, printable
 from gcs_ci_lock.core.timing import spoken
 
@@ -38,6 +38,15 @@ def clock_time(at: float, today: float) -> str:
     moment = datetime.fromtimestamp(at, UTC)
     same_day = moment.date() == datetime.fromtimestamp(today, UTC).date()
     return moment.strftime("%H:%M:%SZ" if same_day else "%Y-%m-%d %H:%M:%SZ")
+
+
+def freeze_text(frozen: Freeze, today: float) -> str:
+    """Return who froze a lock, since when, until when and why."""
+    end = "unfrozen" if frozen.until is None else clock_time(frozen.until, today)
+    return (
+        f"by {printable(frozen.author)} since {clock_time(frozen.since, today)}, until {end}, "
+        f'reason: "{printable(frozen.reason)}"'
+    )
 
 
 def iso_time(at: float) -> str:

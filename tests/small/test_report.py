@@ -114,8 +114,24 @@ def test_a_freeze_and_trouble_are_told() -> None:
 
     text = "\n".join(waiting_lines(frozen))
 
-    assert 'frozen    by carol until 2026-11-24 14:08:15Z, reason: "release week"' in text
+    told = 'by carol since 14:08:06Z, until 2026-11-24 14:08:15Z, reason: "release week"'
+    assert f"frozen    {told}" in text
     assert "trouble   no answer; trying again" in text
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("until", "told"), [(NOW + 60, "until 14:09:15Z"), (None, "until unfrozen")]
+)
+def test_the_state_of_a_frozen_lock_says_who_froze_it_and_how_long(
+    until: float | None, told: str
+) -> None:
+    freeze = Freeze(reason="release week", author="carol", since=NOW - 90_000, until=until)
+
+    lines = status_lines(replace(STATUS, record=replace(RECORD, frozen=freeze)))
+
+    since = "since 2026-11-22 13:08:15Z"
+    assert lines[1] == f'  frozen    by carol {since}, {told}, reason: "release week"'
 
 
 @pytest.mark.example
