@@ -146,7 +146,7 @@ class Taking:
             charge = self._charge(request, lease, keeper)
             self._files.write(charge)
 
-        progress = Progress(self._step.say, clock=self._clock, asking=asking)
+        progress = Progress(self._step.group, clock=self._clock, asking=asking)
         waiter = Waiter(lock, request, chance=connection.chance, stop=self._stop, observer=progress)
         try:
             outcome = waiter.run()

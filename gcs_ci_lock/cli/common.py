@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from gcs_ci_lock.ci.detect import detect_owner
 from gcs_ci_lock.cli.options import Asking
+from gcs_ci_lock.cli.showing import showing
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
@@ -18,7 +19,6 @@ from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.report.lines import acquired_line, timeout_lines
-from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect, pin
 
@@ -121,9 +121,9 @@ def acquire(
     def handover(lease: str) -> Handover:
         return Handover.asked(request, lease, endpoint=asking.endpoint, keeper="process")
 
-    progress = Progress(say, clock=connection.clock, asking=lambda lease: announce(handover(lease)))
-    waiter = Waiter(lock, request, chance=connection.chance, stop=stop, observer=progress)
-    outcome = waiter.run()
+    with showing(lambda lease: announce(handover(lease)), clock=connection.clock) as observer:
+        waiter = Waiter(lock, request, chance=connection.chance, stop=stop, observer=observer)
+        outcome = waiter.run()
     match outcome:
         case Acquired():
             tenure = outcome.tenure

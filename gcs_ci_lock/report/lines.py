@@ -12,6 +12,7 @@ from gcs_ci_lock.errors import LeaseLost
 from gcs_ci_lock.report.people import (
     about,
     clock_time,
+    freeze_end,
     freeze_text,
     link,
     place_text,
@@ -21,6 +22,8 @@ from gcs_ci_lock.report.people import (
 
 MOST_SHOWN = 5
 _INDENT = " " * 12
+# A name and a holder of this length leave room for the rest of a title.
+_PART_OF_TITLE = 40
 
 
 def waiting_lines(situation: Situation) -> list[str]:
@@ -33,6 +36,18 @@ def waiting_lines(situation: Situation) -> list[str]:
     if situation.trouble:
         lines.append(f"  trouble   {printable(situation.trouble)}; trying again")
     return lines
+
+
+def waiting_title(situation: Situation) -> str:
+    """Return the essence of `waiting_lines` on one line, for a log that folds them away."""
+    told = [_held_up_by(situation)]
+    if situation.turn is not None:
+        told.append(place_text(situation.turn, situation.waiters))
+    if guess := estimate(situation):
+        told.append(f"about {about(guess.to_go)} to go")
+    told.append(_waited(situation))
+    name = printable(situation.name, _PART_OF_TITLE)
+    return f'Waiting for lock "{name}": ' + ", ".join(part for part in told if part)
 
 
 def acquired_line(name: str, waited: float, token: int, kept_how: str) -> str:
@@ -67,6 +82,17 @@ def lease_lost(name: str, lost: Lost) -> LeaseLost:
         f'lock "{name}" is not ours any more: {lost.reason}.\n'
         f"Stop this job; another may be running. See: gcs-ci-lock status {name}"
     )
+
+
+def _held_up_by(situation: Situation) -> str:
+    frozen, holders = situation.record.frozen, situation.record.holders
+    if frozen is not None:
+        author = printable(frozen.author, _PART_OF_TITLE)
+        return f"frozen by {author} until {freeze_end(frozen, situation.earliest)}"
+    if not holders:
+        return "free, but not yet yours"
+    others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
+    return f"held by {printable(who(holders[0].owner), _PART_OF_TITLE)}{others}"
 
 
 def _to_go(situation: Situation) -> str:

@@ -42,11 +42,16 @@ def clock_time(at: float, today: float) -> str:
 
 def freeze_text(frozen: Freeze, today: float) -> str:
     """Return who froze a lock, since when, until when and why."""
-    end = "unfrozen" if frozen.until is None else clock_time(frozen.until, today)
     return (
-        f"by {printable(frozen.author)} since {clock_time(frozen.since, today)}, until {end}, "
+        f"by {printable(frozen.author)} since {clock_time(frozen.since, today)}, "
+        f"until {freeze_end(frozen, today)}, "
         f'reason: "{printable(frozen.reason)}"'
     )
+
+
+def freeze_end(frozen: Freeze, today: float) -> str:
+    """Return when a freeze ends by itself, or what ends it."""
+    return "unfrozen" if frozen.until is None else clock_time(frozen.until, today)
 
 
 def iso_time(at: float) -> str:
