@@ -121,7 +121,11 @@ def acquire(
     def handover(lease: str) -> Handover:
         return Handover.asked(request, lease, endpoint=asking.endpoint, keeper="process")
 
-    with showing(lambda lease: announce(handover(lease)), clock=connection.clock) as observer:
+    with showing(
+        lambda lease: announce(handover(lease)),
+        clock=connection.clock,
+        lines_between=asking.verbose,
+    ) as observer:
         waiter = Waiter(lock, request, chance=connection.chance, stop=stop, observer=observer)
         outcome = waiter.run()
     match outcome:

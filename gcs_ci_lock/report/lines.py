@@ -9,16 +9,8 @@ from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LeaseLost
-from gcs_ci_lock.report.people import (
-    about,
-    clock_time,
-    freeze_end,
-    freeze_text,
-    link,
-    place_text,
-    slots_text,
-    who,
-)
+from gcs_ci_lock.report.people import about, freeze_end, freeze_text, link, place_text, who
+from gcs_ci_lock.report.phrases import held_text, standing, waited_text
 
 MOST_SHOWN = 5
 _INDENT = " " * 12
@@ -30,9 +22,8 @@ def waiting_lines(situation: Situation) -> list[str]:
     """Return who holds the lock, since when, and where we stand."""
     lines = [f'Waiting for lock "{situation.name}" ({situation.uri})']
     lines += _holder_lines(situation)
-    if situation.turn is not None:
-        place = place_text(situation.turn, situation.waiters)
-        lines.append(f"  you are   {place}{_to_go(situation)}, {_waited(situation)}")
+    if place := standing(situation):
+        lines.append(f"  you are   {place}, {waited_text(situation)}")
     if situation.trouble:
         lines.append(f"  trouble   {printable(situation.trouble)}; trying again")
     return lines
@@ -45,7 +36,7 @@ def waiting_title(situation: Situation) -> str:
         told.append(place_text(situation.turn, situation.waiters))
     if guess := estimate(situation):
         told.append(f"about {about(guess.to_go)} to go")
-    told.append(_waited(situation))
+    told.append(waited_text(situation))
     name = printable(situation.name, _PART_OF_TITLE)
     return f'Waiting for lock "{name}": ' + ", ".join(part for part in told if part)
 
@@ -95,17 +86,6 @@ def _held_up_by(situation: Situation) -> str:
     return f"held by {printable(who(holders[0].owner), _PART_OF_TITLE)}{others}"
 
 
-def _to_go(situation: Situation) -> str:
-    guess = estimate(situation)
-    if guess is None:
-        return ""
-    return f", about {about(guess.to_go)} to go (holds take {spoken(guess.hold)} on average)"
-
-
-def _waited(situation: Situation) -> str:
-    return f"waited {spoken(situation.waited)} of {spoken(situation.budget)}"
-
-
 def _holder_lines(situation: Situation) -> list[str]:
     record = situation.record
     lines = []
@@ -122,18 +102,8 @@ def _holder_lines(situation: Situation) -> list[str]:
 
 def _one_holder(holder: Holder, earliest: float) -> list[str]:
     page = link(holder.owner)
-    since = clock_time(holder.granted_at, earliest)
-    for_so_long = spoken(earliest - holder.granted_at)
-    renewed = spoken(earliest - (holder.expires_at - holder.ttl))
-    expires = spoken(holder.expires_at - earliest)
-    slots = "" if holder.slots == 1 else f", slots {slots_text(holder.slots)}"
-    reason = f', reason: "{printable(holder.owner.reason)}"' if holder.owner.reason else ""
     first = f"  held by   {who(holder.owner)}" + (f"  {page}" if page else "")
-    second = (
-        f"{_INDENT}since {since} ({for_so_long}), renewed {renewed} ago, "
-        f"expires in {expires} if not renewed, token {holder.token}{slots}{reason}"
-    )
-    return [first, second]
+    return [first, f"{_INDENT}{held_text(holder, earliest)}"]
 
 
 def _more(holders: Sequence[Holder]) -> list[str]:
