@@ -208,11 +208,10 @@ class Waiter:
         """Take a claim that is in the record, unless it came after its own give-up."""
         if tenure.believed(self._lock.clock.boot(), self._lock.now().latest):
             self._stray = None
-            ended = [e for e in record.history if e.lease != tenure.lease]
             return Acquired(
                 tenure=tenure,
                 waited=self._waited(),
-                previous=ended[-1] if ended else None,
+                record=record,
                 expired=self._expired,
             )
         # It was never ours: nobody has believed in it.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gcs_ci_lock.core.record import Ended, Holder
+from gcs_ci_lock.core.record import Ended, Holder, Record
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.situation import Situation
 
@@ -13,14 +13,21 @@ class Acquired:
 
     Attributes:
         waited: seconds from asking to the claim.
-        previous: the last end before our claim, or None.
+        record: the lock as it was read just before the claim; if the claim's answer was lost, as
+            it was read after it.
         expired: holders whose lease had run out and whose place was taken.
     """
 
     tenure: Tenure
     waited: float
-    previous: Ended | None
+    record: Record
     expired: tuple[Holder, ...]
+
+    @property
+    def previous(self) -> Ended | None:
+        """Return the last end before our claim, or None."""
+        others = (e for e in reversed(self.record.history) if e.lease != self.tenure.lease)
+        return next(others, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
