@@ -110,6 +110,14 @@ def test_many_holders_do_not_fill_the_terminal() -> None:
     assert "... and 57 more" in lines
 
 
+@pytest.mark.example
+@pytest.mark.parametrize("width", [1, 2, 10, 40, 400])
+def test_a_terminal_of_any_width_is_drawn_on(width: int) -> None:
+    shown = STYLE.sub("", drawn(SITUATION, width=width)).splitlines()
+
+    assert max(map(len, shown)) <= width
+
+
 @pytest.mark.property
 @given(owners(HOSTILE), HOSTILE)
 def test_no_control_character_of_an_owner_reaches_the_terminal(owner: Owner, text: str) -> None:
