@@ -22,7 +22,7 @@ from gcs_ci_lock.lock import Lock as OneLock
 from gcs_ci_lock.minding import Minding
 from gcs_ci_lock.ports import Chance
 from gcs_ci_lock.report.lines import lease_lost, overtaken_line, timeout_lines
-from gcs_ci_lock.report.progress import Progress
+from gcs_ci_lock.report.progress import Progress, plainly
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect
 
@@ -94,7 +94,7 @@ class Lock:
             request.paths.location.bucket, endpoint=self._endpoint, environ=os.environ
         )
         lock = connection.lock(request.paths, request.timing)
-        progress = Progress(_ignore, clock=connection.clock, asking=_ignore)
+        progress = Progress(plainly(_ignore), clock=connection.clock, asking=_ignore)
         outcome = Waiter(
             lock,
             request,

@@ -1,6 +1,7 @@
 """Printing that costs nobody a lease: a full disk or a closed pipe is not the lock's trouble."""
 
 import contextlib
+import io
 import os
 import sys
 from typing import TextIO
@@ -11,14 +12,19 @@ MOST_SAID = 2_000
 
 
 def write_line(stream: TextIO | None, line: str) -> bool:
-    """Print a line; tell whether it got out.
+    """Print a line; tell whether it got out, as `write_text` does."""
+    return write_text(stream, line + "\n")
+
+
+def write_text(stream: TextIO | None, text: str) -> bool:
+    """Print text as it is; tell whether it got out.
 
     After a failure the stream leads nowhere, so that Python does not fail once more at its end.
     """
     if stream is None:
         return False
     try:
-        stream.write(line + "\n")
+        stream.write(text)
         stream.flush()
     except (OSError, ValueError):
         with contextlib.suppress(OSError, ValueError):
@@ -27,6 +33,20 @@ def write_line(stream: TextIO | None, line: str) -> bool:
             os.close(nowhere)
         return False
     return True
+
+
+class Unfailing(io.StringIO):
+    """A stream in front of another, for a library that would fail where that one fails."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write nothing yet."""
+        super().__init__()
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Print text; what does not get out is dropped."""
+        write_text(self._stream, text)
+        return len(text)
 
 
 def say(text: str) -> None:

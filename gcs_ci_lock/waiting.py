@@ -179,7 +179,7 @@ class Waiter:
         return Acquired(
             tenure=tenure,
             waited=self._waited(),
-            previous=ended[-1] if ended else None,
+            record=record,
             took_over=tuple(took_over),
         )
 
@@ -200,6 +200,7 @@ class Waiter:
             earliest=earliest,
             waited=self._waited(),
             budget=self._request.wait,
+            slots=self._request.slots,
             trouble=trouble,
         )
         self._observer.waiting(self._situation)

@@ -153,7 +153,7 @@ class Taking:
             charge = self._charge(request, lease, keeper)
             self._files.write(charge)
 
-        progress = Progress(self._step.say, clock=self._clock, asking=asking)
+        progress = Progress(self._step.group, clock=self._clock, asking=asking)
         waiter = Waiter(
             lock,
             request,

@@ -7,6 +7,7 @@ from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Acquired, Overtaken, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.timing import spoken
+from gcs_ci_lock.report.gantt import gantt
 from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines, took_over_line
 from gcs_ci_lock.report.people import iso_time, link
 from gcs_ci_lock.report.summary import owner_cell, plain, summary_table
@@ -55,7 +56,9 @@ def tell_acquired(step: GitHubStep, request: LockRequest, acquired: Acquired, ho
     ]
     if previous is not None:
         rows.append(("previous holder", owner_cell(previous.owner)))
-    step.add_summary(summary_table(rows))
+    # As the claim was written.
+    now = tenure.expires_at - tenure.timing.ttl
+    step.add_summary(summary_table(rows) + gantt(request.paths.name, acquired.record, now))
 
 
 def tell_unkept(step: GitHubStep, request: LockRequest, why: str) -> None:
@@ -94,7 +97,8 @@ def tell_timeout(
         ("waited", spoken(situation.waited)),
     ]
     rows += [("held by", owner_cell(h.owner)) for h in situation.record.holders[:5]]
-    step.add_summary(summary_table(rows))
+    picture = gantt(request.paths.name, situation.record, situation.earliest)
+    step.add_summary(summary_table(rows) + picture)
     tell = step.warning if skip else step.error
     tell("\n".join(timeout_lines(situation)))
 

@@ -46,7 +46,7 @@ class GitHubStep:
         self,
         environ: Mapping[str, str],
         *,
-        write: Callable[[str], None],
+        write: Callable[[str], object],
         delimiter: Callable[[], str],
     ) -> None:
         """Take the step's environment; nothing is written.

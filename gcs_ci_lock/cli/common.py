@@ -9,6 +9,7 @@ from gcs_ci_lock.ci.run_api import verifier_of
 from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.cli.held import Held
 from gcs_ci_lock.cli.options import Asking
+from gcs_ci_lock.cli.showing import showing
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
@@ -20,7 +21,6 @@ from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
 from gcs_ci_lock.ports import Clock, Stop, Verifier
 from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines, took_over_line
-from gcs_ci_lock.report.progress import Progress
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect, pin
 
@@ -107,16 +107,20 @@ def acquire(
     def handover(lease: str) -> Handover:
         return Handover.asked(request, lease, endpoint=asking.endpoint, keeper="process")
 
-    progress = Progress(say, clock=connection.clock, asking=lambda lease: announce(handover(lease)))
-    waiter = Waiter(
-        lock,
-        request,
-        chance=connection.chance,
-        stop=stop,
-        observer=progress,
-        verifier=_verifier(asking, connection.clock),
-    )
-    outcome = waiter.run()
+    with showing(
+        lambda lease: announce(handover(lease)),
+        clock=connection.clock,
+        lines_between=asking.verbose,
+    ) as observer:
+        waiter = Waiter(
+            lock,
+            request,
+            chance=connection.chance,
+            stop=stop,
+            observer=observer,
+            verifier=_verifier(asking, connection.clock),
+        )
+        outcome = waiter.run()
     match outcome:
         case Acquired():
             tenure = outcome.tenure

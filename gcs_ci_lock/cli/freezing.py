@@ -16,8 +16,7 @@ from gcs_ci_lock.intervening import freeze, unfreeze
 from gcs_ci_lock.leaving import patiently
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
-from gcs_ci_lock.report.lines import frozen_text
-from gcs_ci_lock.report.people import who
+from gcs_ci_lock.report.people import freeze_text, who
 from gcs_ci_lock.wiring import Connection
 
 
@@ -43,9 +42,9 @@ def freeze_lock(
         reason=reason, author=who(detect_owner(os.environ)), since=now, until=_ends_at(until, now)
     )
     replaced = patiently(lock, connection.chance, lambda: freeze(lock, frozen), patience=PATIENCE)
-    say(f'Froze lock "{name}" {frozen_text(frozen, now)}')
+    say(f'Froze lock "{name}" {freeze_text(frozen, now)}')
     if replaced is not None:
-        say(f"It was frozen already, {frozen_text(replaced, now)}: that is replaced")
+        say(f"It was frozen already, {freeze_text(replaced, now)}: that is replaced")
     return 0
 
 
@@ -62,7 +61,7 @@ def unfreeze_lock(name: str, *, bucket: str, endpoint: str, verbose: bool) -> in
     if ended is None:
         say(f'Lock "{name}" is not frozen: nothing to do')
     else:
-        was = frozen_text(ended, lock.now().earliest)
+        was = freeze_text(ended, lock.now().earliest)
         say(f'Unfroze lock "{name}"; it was frozen {was}')
     return 0
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gcs_ci_lock.core.line import Outdated, Superseded
-from gcs_ci_lock.core.record import Ended
+from gcs_ci_lock.core.record import Ended, Record
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.situation import Situation
 
@@ -14,15 +14,22 @@ class Acquired:
 
     Attributes:
         waited: seconds from asking to the claim.
-        previous: the last end before our claim, or None.
+        record: the lock as it was read just before the claim; if the claim's answer was lost, as
+            it was read after it.
         took_over: ends of those who never released, and whose place was taken: expired just before,
             or evicted by us as dead.
     """
 
     tenure: Tenure
     waited: float
-    previous: Ended | None
+    record: Record
     took_over: tuple[Ended, ...] = ()
+
+    @property
+    def previous(self) -> Ended | None:
+        """Return the last end before our claim, or None."""
+        others = (e for e in reversed(self.record.history) if e.lease != self.tenure.lease)
+        return next(others, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

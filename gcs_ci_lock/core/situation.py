@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import Record
+from gcs_ci_lock.core.record import Record, Slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Situation:
         earliest: server time of the look, seconds since the epoch.
         waited: seconds since it asked.
         budget: seconds that it is ready to wait.
+        slots: holders in total that the waiter tolerates, itself included.
         trouble: why the storage server cannot be asked just now, or "".
     """
 
@@ -30,4 +31,5 @@ class Situation:
     earliest: float
     waited: float
     budget: float
+    slots: Slots = 1
     trouble: str = ""

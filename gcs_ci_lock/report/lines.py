@@ -2,31 +2,45 @@
 
 from collections.abc import Sequence
 
+from gcs_ci_lock.core.estimate import estimate
 from gcs_ci_lock.core.line import Outdated, Superseded
 from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.outcome import Overtaken
-from gcs_ci_lock.core.record import Ended, Freeze, Holder
+from gcs_ci_lock.core.record import Ended, Holder
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LeaseLost
-from gcs_ci_lock.report.people import clock_time, link, place_text, slots_text, who
+from gcs_ci_lock.report.people import about, freeze_end, freeze_text, link, place_text, who
+from gcs_ci_lock.report.phrases import held_text, standing, waited_text
 
 MOST_SHOWN = 5
 _INDENT = " " * 12
+# A name and a holder of this length leave room for the rest of a title.
+_PART_OF_TITLE = 40
 
 
 def waiting_lines(situation: Situation) -> list[str]:
     """Return who holds the lock, since when, and where we stand."""
     lines = [f'Waiting for lock "{situation.name}" ({situation.uri})']
     lines += _holder_lines(situation)
-    turn = situation.turn
-    if turn is not None:
-        waited = f"waited {spoken(situation.waited)} of {spoken(situation.budget)}"
-        lines.append(f"  you are   {place_text(turn, situation.waiters)}, {waited}")
+    if place := standing(situation):
+        lines.append(f"  you are   {place}, {waited_text(situation)}")
     if situation.trouble:
         lines.append(f"  trouble   {printable(situation.trouble)}; trying again")
     return lines
+
+
+def waiting_title(situation: Situation) -> str:
+    """Return the essence of `waiting_lines` on one line, for a log that folds them away."""
+    told = [_held_up_by(situation)]
+    if situation.turn is not None:
+        told.append(place_text(situation.turn, situation.waiters))
+    if guess := estimate(situation):
+        told.append(f"about {about(guess.to_go)} to go")
+    told.append(waited_text(situation))
+    name = printable(situation.name, _PART_OF_TITLE)
+    return f'Waiting for lock "{name}": ' + ", ".join(part for part in told if part)
 
 
 def acquired_line(name: str, waited: float, token: int, kept_how: str) -> str:
@@ -67,15 +81,6 @@ def timeout_lines(situation: Situation) -> list[str]:
     return lines
 
 
-def frozen_text(frozen: Freeze, now: float) -> str:
-    """Return by whom, since when, until when and why a lock is frozen."""
-    until = f"until {clock_time(frozen.until, now)}" if frozen.until else "until it is unfrozen"
-    return (
-        f"by {printable(frozen.author)} since {clock_time(frozen.since, now)}, {until}, "
-        f'reason: "{printable(frozen.reason)}"'
-    )
-
-
 def released_line(name: str, token: int) -> str:
     """Return the line of a lock that was given back."""
     return f'Released lock "{name}"' + (f" (fencing token {token})" if token else "")
@@ -89,11 +94,22 @@ def lease_lost(name: str, lost: Lost) -> LeaseLost:
     )
 
 
+def _held_up_by(situation: Situation) -> str:
+    frozen, holders = situation.record.frozen, situation.record.holders
+    if frozen is not None:
+        author = printable(frozen.author, _PART_OF_TITLE)
+        return f"frozen by {author} until {freeze_end(frozen, situation.earliest)}"
+    if not holders:
+        return "free, but not yet yours"
+    others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
+    return f"held by {printable(who(holders[0].owner), _PART_OF_TITLE)}{others}"
+
+
 def _holder_lines(situation: Situation) -> list[str]:
     record = situation.record
     lines = []
     if record.frozen is not None:
-        lines.append(f"  frozen    {frozen_text(record.frozen, situation.earliest)}")
+        lines.append(f"  frozen    {freeze_text(record.frozen, situation.earliest)}")
     for holder in record.holders[:MOST_SHOWN]:
         lines += _one_holder(holder, situation.earliest)
     lines += _more(record.holders)
@@ -105,18 +121,8 @@ def _holder_lines(situation: Situation) -> list[str]:
 
 def _one_holder(holder: Holder, earliest: float) -> list[str]:
     page = link(holder.owner)
-    since = clock_time(holder.granted_at, earliest)
-    for_so_long = spoken(earliest - holder.granted_at)
-    renewed = spoken(earliest - (holder.expires_at - holder.ttl))
-    expires = spoken(holder.expires_at - earliest)
-    slots = "" if holder.slots == 1 else f", slots {slots_text(holder.slots)}"
-    reason = f', reason: "{printable(holder.owner.reason)}"' if holder.owner.reason else ""
     first = f"  held by   {who(holder.owner)}" + (f"  {page}" if page else "")
-    second = (
-        f"{_INDENT}since {since} ({for_so_long}), renewed {renewed} ago, "
-        f"expires in {expires} if not renewed, token {holder.token}{slots}{reason}"
-    )
-    return [first, second]
+    return [first, f"{_INDENT}{held_text(holder, earliest)}"]
 
 
 def _more(holders: Sequence[Holder]) -> list[str]:

@@ -1,14 +1,19 @@
 """How owners, times and places are written; foreign text only ever as `printable` leaves it."""
 
+import math
 import re
 from datetime import UTC, datetime
 
 from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import UNLIMITED, Owner, Slots
+from gcs_ci_lock.core.record import UNLIMITED, Freeze, Owner, Slots
 from gcs_ci_lock.core.text import MAX_FOREIGN, printable
+from gcs_ci_lock.core.timing import spoken
 
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 _TEENS = range(11, 14)
+# Up to here an estimate is told in steps of ten seconds, and up to there of a minute.
+_SECONDS_COUNT = 90
+_MINUTES_COUNT = 60
 _PAGE = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9/._~%+=?#@,-]*)?")
 
 
@@ -35,6 +40,20 @@ def clock_time(at: float, today: float) -> str:
     return moment.strftime("%H:%M:%SZ" if same_day else "%Y-%m-%d %H:%M:%SZ")
 
 
+def freeze_text(frozen: Freeze, today: float) -> str:
+    """Return who froze a lock, since when, until when and why."""
+    return (
+        f"by {printable(frozen.author)} since {clock_time(frozen.since, today)}, "
+        f"until {freeze_end(frozen, today)}, "
+        f'reason: "{printable(frozen.reason)}"'
+    )
+
+
+def freeze_end(frozen: Freeze, today: float) -> str:
+    """Return when a freeze ends by itself, or what ends it."""
+    return "unfrozen" if frozen.until is None else clock_time(frozen.until, today)
+
+
 def iso_time(at: float) -> str:
     """Return a time as 2026-11-23T14:02:11Z."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -54,3 +73,18 @@ def slots_text(slots: Slots) -> str:
 def place_text(turn: Turn, waiters: int) -> str:
     """Return `2nd of 3`."""
     return f"{ordinal(turn.place)} of {max(waiters, turn.place)}"
+
+
+def about(seconds: float) -> str:
+    """Return an estimate as coarse as it is: `40s`, `9m`, `2h10m`."""
+    if seconds < _SECONDS_COUNT:
+        return f"{max(_nearest(seconds, 10), 10)}s"
+    minutes = _nearest(seconds, 60) // 60
+    if minutes < _MINUTES_COUNT:
+        return f"{minutes}m"
+    return spoken(_nearest(seconds, 600))
+
+
+def _nearest(seconds: float, step: int) -> int:
+    # Not round(): half a step goes up, always.
+    return math.floor(seconds / step + 0.5) * step

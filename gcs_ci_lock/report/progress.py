@@ -1,28 +1,43 @@
 """Tells people how a wait goes on: at once, on every change, and else once a minute."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.ports import Clock
-from gcs_ci_lock.report.lines import waiting_lines
+from gcs_ci_lock.report.lines import waiting_lines, waiting_title
 
 REPEAT_EVERY = 60.0
+
+# Prints lines; where the log can fold them away, only the title before them is seen at first.
+Show = Callable[[str, Sequence[str]], None]
+
+
+def plainly(say: Callable[[str], object]) -> Show:
+    """Return what prints lines one by one, without their title: they say it all.
+
+    Args:
+        say: prints one line.
+    """
+
+    def show(_title: str, lines: Sequence[str]) -> None:
+        for line in lines:
+            say(line)
+
+    return show
 
 
 class Progress:
     """An observer of a wait that prints."""
 
-    def __init__(
-        self, say: Callable[[str], None], *, clock: Clock, asking: Callable[[str], None]
-    ) -> None:
+    def __init__(self, show: Show, *, clock: Clock, asking: Callable[[str], None]) -> None:
         """Print nothing yet.
 
         Args:
-            say: prints one line.
+            show: prints one message.
             clock: for the repetition.
             asking: is given the lease id before it is claimed.
         """
-        self._say = say
+        self._show = show
         self._clock = clock
         self._asking = asking
         self._told: object = None
@@ -43,8 +58,7 @@ class Progress:
             return
         self._told = news
         self._told_at = boot
-        for line in waiting_lines(situation):
-            self._say(line)
+        self._show(waiting_title(situation), waiting_lines(situation))
 
 
 def _news(situation: Situation) -> object:

@@ -7,7 +7,7 @@ from gcs_ci_lock.core.record import Holder, Owner, Record, Ticket
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.tickets import encode_slots
 from gcs_ci_lock.core.timing import spoken
-from gcs_ci_lock.report.people import clock_time, link, ordinal, slots_text, who
+from gcs_ci_lock.report.people import clock_time, freeze_text, link, ordinal, slots_text, who
 
 MOST_SHOWN = 8
 
@@ -34,11 +34,7 @@ def status_lines(status: LockStatus) -> list[str]:
     record, now = status.record, status.earliest
     lines = [f'Lock "{status.name}" ({status.uri}) is {_state(record)}']
     if record.frozen is not None:
-        until = f" until {clock_time(record.frozen.until, now)}" if record.frozen.until else ""
-        lines.append(
-            f"  frozen    by {printable(record.frozen.author)}{until}, "
-            f'reason: "{printable(record.frozen.reason)}"'
-        )
+        lines.append(f"  frozen    {freeze_text(record.frozen, now)}")
     shown = [_holder_line(holder, now) for holder in record.holders]
     lines += _at_most(shown)
     waiting = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bucket import TestBucket
+from tests.support.mermaid import gantt_tasks, mermaid_fences
 from tests.support.runner import ENTRY, Step, ended
 
 pytestmark = pytest.mark.end_to_end
@@ -48,6 +49,21 @@ def test_main_takes_the_lock_and_post_gives_it_back(bucket: TestBucket, tmp_path
     assert post.exit_code == 0
     assert 'Released lock "prod"' in post.log
     assert bucket.record("prod")["holders"] == []
+
+
+def test_the_page_of_the_run_shows_the_last_holds(bucket: TestBucket, tmp_path: Path) -> None:
+    first = step_of(bucket, tmp_path / "a")
+    first.main()
+    first.post()
+    second = step_of(bucket, tmp_path / "b")
+
+    second.main()
+
+    assert mermaid_fences(first.summary) == []
+    (chart,) = mermaid_fences(second.summary)
+    (task,) = gantt_tasks(chart)
+    assert (task.section, task.look) == ("ended", "done")
+    assert task.label.startswith(first.outputs["fencing-token"])
 
 
 def test_post_finds_the_lease_where_the_runner_hands_no_state_on(
@@ -231,6 +247,8 @@ def test_text_of_another_job_cannot_speak_to_the_runner(bucket: TestBucket, tmp_
     rows = late.summary.splitlines()
     assert all(row.count("|") == 3 for row in rows if row.startswith("| "))
     assert not any("<img" in row.split("`")[0] for row in rows)
+    (chart,) = mermaid_fences(late.summary)
+    assert [task.look for task in gantt_tasks(chart)] == ["active"]
 
 
 def test_state_that_somebody_damaged_is_an_error_and_touches_nothing(

@@ -21,7 +21,7 @@ from gcs_ci_lock.errors import BucketMissing, Changed
 from gcs_ci_lock.handed import end
 from gcs_ci_lock.lock import Lock, Released
 from gcs_ci_lock.ports import Found, Missing, Store
-from gcs_ci_lock.report.progress import Progress
+from gcs_ci_lock.report.progress import Progress, plainly
 from gcs_ci_lock.stores.connection import connect
 from gcs_ci_lock.stores.gcs import GcsStore
 from gcs_ci_lock.waiting import Waiter
@@ -149,7 +149,7 @@ class Costs:
         timing = Timing.for_ttl(120.0)
         lock = connection.lock(self.paths, timing)
         request = LockRequest(paths=self.paths, owner=Owner(), timing=timing)
-        progress = Progress(print, clock=connection.clock, asking=print)
+        progress = Progress(plainly(print), clock=connection.clock, asking=print)
         acquired = Waiter(
             lock,
             request,

@@ -140,6 +140,28 @@ def test_who_waits_is_told_for_whom(site: Site) -> None:
     assert site.bucket.tickets("prod") == []
 
 
+@pytest.mark.parametrize(
+    ("environ", "begin", "end"),
+    [
+        (ALICE, "::group::Waiting for lock", "::endgroup::"),
+        ({"GITLAB_CI": "true"}, "[collapsed=true]\r\x1b[0KWaiting for lock", "section_end:"),
+    ],
+)
+def test_where_a_log_can_fold_the_lines_are_folded(
+    site: Site, environ: dict[str, str], begin: str, end: str
+) -> None:
+    site.hold("prod")
+    waiting = site.start("run", "prod", *site.at, "--", "true", environ=environ)
+    until(lambda: end in waiting.err)
+
+    waiting.send(signal.SIGTERM)
+    told = waiting.ended().err
+
+    assert told.count(begin) == told.count(end) == 1
+    assert told.index(begin) < told.index("\n  held by   ") < told.index(end)
+    assert told.index(end) < told.index("Stopped waiting")
+
+
 def test_requests_are_logged_only_when_asked_for(site: Site) -> None:
     verbose = site.run("run", "prod", *site.at, "-v", "--", "true")
     quiet = site.run("run", "other", *site.at, "--", "true")

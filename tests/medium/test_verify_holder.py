@@ -269,6 +269,13 @@ def test_a_holder_whose_run_is_completed_is_taken_over_within_five_seconds(
     assert TOKEN not in ended.err
 
 
+def hangs(ci: FakeCi) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(_: BaseHTTPRequestHandler) -> None:
+        ci.over.wait(30)
+
+    return answer
+
+
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("word", ["in_progress", "hangs", "404", "off"])
 def test_a_holder_of_whom_anything_else_is_said_is_waited_for(
@@ -276,7 +283,7 @@ def test_a_holder_of_whom_anything_else_is_said_is_waited_for(
 ) -> None:
     ci.answer = {
         "in_progress": says({**GITHUB_RUN, "status": "in_progress"}),
-        "hangs": lambda _: ci.over.wait(30) and None,
+        "hangs": hangs(ci),
         "404": says({"message": "Not Found"}, status=404),
         "off": says(GITHUB_RUN),
     }[word]

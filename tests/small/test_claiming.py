@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -249,4 +250,20 @@ def test_what_was_taken_over_and_who_was_before_is_told() -> None:
     assert [ended.lease for ended in acquired.took_over] == [dead.tenure.lease]
     assert acquired.previous is not None
     assert acquired.previous.owner.actor == "dead"
+    assert [e.outcome for e in acquired.record.history] == ["expired"]
     assert acquired.tenure.token == dead.tenure.token + 1
+
+
+def test_our_own_end_is_not_the_one_before_us() -> None:
+    world = World()
+    first = world.client("first")
+    first.lock.release(first.hold().tenure.lease)
+    held = world.client("a").hold()
+    others = held.record.history
+    ours = replace(others[-1], lease=held.tenure.lease)
+
+    again = replace(held, record=replace(held.record, history=(*others, ours)))
+    alone = replace(held, record=replace(held.record, history=(ours,)))
+
+    assert again.previous == others[-1]
+    assert alone.previous is None

@@ -10,76 +10,17 @@ from hypothesis import strategies as st
 from gcs_ci_lock.core.loss import taken_away
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import UNLIMITED, Ended, Freeze, Holder, Owner, Record, Ticket
+from gcs_ci_lock.core.record import Freeze, Owner, Record
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.report.lines import lease_lost, timeout_lines, waiting_lines
 from gcs_ci_lock.report.people import clock_time, iso_time, link, ordinal, who
-from gcs_ci_lock.report.progress import Progress
-from gcs_ci_lock.report.status import LockStatus, status_json, status_lines
+from gcs_ci_lock.report.progress import Progress, plainly
+from gcs_ci_lock.report.status import status_json, status_lines
 from gcs_ci_lock.report.summary import owner_cell
 from tests.support.fakes import FakeClock
 from tests.support.runner import log_commands
+from tests.support.samples import ALICE, ENDED, HOLDER, NOW, RECORD, SITUATION, STATUS, TICKET
 from tests.support.strategies import OWNERS, TEXTS
-
-NOW = 1_795_442_895.0  # 2026-11-23T14:08:15Z
-ALICE = Owner(
-    platform="github",
-    repository="acme/api",
-    workflow="deploy",
-    job="prod",
-    actor="alice",
-    url="https://github.com/acme/api/actions/runs/8123",
-    reason="release 4.2",
-)
-HOLDER = Holder(
-    lease="k3v9",
-    owner=ALICE,
-    slots=1,
-    token=41,
-    asked_at=NOW - 400,
-    granted_at=NOW - 364,
-    expires_at=NOW + 111,
-    ttl=120.0,
-    beat=18,
-)
-TICKET = Ticket(
-    lease="k3v8",
-    owner=replace(ALICE, actor="bob"),
-    slots=UNLIMITED,
-    ttl=120.0,
-    arrival=NOW - 70,
-    arrival_text="",
-    refreshed_at=NOW - 5,
-    generation=1,
-)
-ENDED = Ended(
-    lease="k3v7",
-    owner=ALICE,
-    token=40,
-    asked_at=NOW - 2000,
-    granted_at=NOW - 1900,
-    ended_at=NOW - 1630,
-    outcome="released",
-    note="by hand",
-)
-RECORD = Record(name="prod", fence=41, holders=(HOLDER,), history=(ENDED,))
-SITUATION = Situation(
-    name="prod",
-    uri="gs://acme-locks/locks/prod",
-    record=RECORD,
-    turn=Turn(ahead=(TICKET,), patience=1.0, beside_holders=False),
-    waiters=3,
-    earliest=NOW,
-    waited=60.0,
-    budget=1800.0,
-)
-STATUS = LockStatus(
-    name="prod",
-    uri="gs://acme-locks/locks/prod",
-    record=RECORD,
-    waiters=(TICKET,),
-    earliest=NOW,
-)
 
 
 @pytest.mark.example
@@ -91,7 +32,10 @@ def test_a_waiter_sees_who_holds_since_when_and_its_place() -> None:
             "            since 14:02:11Z (6m04s), renewed 9s ago, expires in 1m51s if not renewed, "
             'token 41, reason: "release 4.2"'
         ),
-        "  you are   2nd of 3, waited 1m00s of 30m00s",
+        (
+            "  you are   2nd of 3, about 9m to go (holds take 4m30s on average), "
+            "waited 1m00s of 30m00s"
+        ),
     ]
 
 
@@ -111,8 +55,24 @@ def test_a_freeze_and_trouble_are_told() -> None:
 
     text = "\n".join(waiting_lines(frozen))
 
-    assert "frozen    by carol since 14:08:06Z, until 2026-11-24 14:08:15Z" in text
+    told = 'by carol since 14:08:06Z, until 2026-11-24 14:08:15Z, reason: "release week"'
+    assert f"frozen    {told}" in text
     assert "trouble   no answer; trying again" in text
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("until", "told"), [(NOW + 60, "until 14:09:15Z"), (None, "until unfrozen")]
+)
+def test_the_state_of_a_frozen_lock_says_who_froze_it_and_how_long(
+    until: float | None, told: str
+) -> None:
+    freeze = Freeze(reason="release week", author="carol", since=NOW - 90_000, until=until)
+
+    lines = status_lines(replace(STATUS, record=replace(RECORD, frozen=freeze)))
+
+    since = "since 2026-11-22 13:08:15Z"
+    assert lines[1] == f'  frozen    by carol {since}, {told}, reason: "release week"'
 
 
 @pytest.mark.example
@@ -296,7 +256,7 @@ class Listener:
         self.clock = FakeClock()
         self.lines: list[str] = []
         say: Callable[[str], None] = self.lines.append
-        self.progress = Progress(say, clock=self.clock, asking=say)
+        self.progress = Progress(plainly(say), clock=self.clock, asking=say)
 
     def heard(self, situation: Situation) -> int:
         before = len(self.lines)

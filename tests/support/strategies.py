@@ -20,7 +20,47 @@ TIMES = st.floats(min_value=0, max_value=1e10)
 LEASES = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=26, max_size=26)
 SLOTS: st.SearchStrategy[Slots] = st.one_of(st.integers(1, 50), st.just(UNLIMITED))
 
-OWNERS = st.builds(Owner, **dict.fromkeys(OWNER_FIELDS, TEXTS))
+# Pieces of what log readers act upon, in any order, and texts far beyond any limit.
+HOSTILE = st.one_of(
+    TEXTS,
+    st.lists(
+        st.sampled_from(
+            [
+                "::",
+                "::error::",
+                "::endgroup::",
+                "##[",
+                "##[set-output name=x]",
+                "section_start:1:x",
+                "section_end:1:x",
+                "[collapsed=true]",
+                "\r",
+                "\n",
+                "\x1b[0K",
+                "\x1b[31m",
+                "\x1b]8;;https://evil.example\x1b\\",
+                "\u202e",
+                "\u2066",
+                "\x9b2J",
+                "[red]",
+                "[/]",
+                ":bomb:",
+                "%0A",
+                "word ",
+            ]
+        ),
+        max_size=12,
+    ).map("".join),
+    st.sampled_from("x:\x1b\u202e").map(lambda letter: letter * 10_000),
+)
+
+
+def owners(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Owner]:
+    """Return owners each of whose fields is one of the texts."""
+    return st.builds(Owner, **dict.fromkeys(OWNER_FIELDS, texts))
+
+
+OWNERS = owners(TEXTS)
 
 
 @st.composite

@@ -1,0 +1,194 @@
+"""How long a wait will probably take: what counts, and where the steps are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcs_ci_lock.core.estimate import HOLDS_LOOKED_AT, estimate, typical_hold
+from gcs_ci_lock.core.queue import Turn
+from gcs_ci_lock.core.record import (
+    UNLIMITED,
+    Ended,
+    Freeze,
+    Holder,
+    Outcome,
+    Owner,
+    Record,
+    Slots,
+    Ticket,
+)
+from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.report.people import about
+from tests.support.strategies import SLOTS, records
+
+NOBODY = Owner()
+TICKET = Ticket(
+    lease="a",
+    owner=NOBODY,
+    slots=1,
+    ttl=120.0,
+    arrival=0.0,
+    arrival_text="",
+    refreshed_at=0.0,
+    generation=1,
+)
+
+
+def hold(seconds: float, outcome: Outcome = "released") -> Ended:
+    return Ended(
+        lease="b",
+        owner=NOBODY,
+        token=1,
+        asked_at=0.0,
+        granted_at=1000.0,
+        ended_at=1000.0 + seconds,
+        outcome=outcome,
+    )
+
+
+def holder(slots: Slots) -> Holder:
+    return Holder(
+        lease="c",
+        owner=NOBODY,
+        slots=slots,
+        token=1,
+        asked_at=0.0,
+        granted_at=0.0,
+        expires_at=0.0,
+        ttl=120.0,
+        beat=0,
+    )
+
+
+def situation(
+    holds: Sequence[float] = (60.0,),
+    *,
+    ahead: int = 0,
+    slots: Slots = 1,
+    holders: Sequence[Slots] = (1,),
+) -> Situation:
+    return Situation(
+        name="prod",
+        uri="gs://b/locks/prod",
+        record=Record(
+            name="prod",
+            fence=1,
+            holders=tuple(holder(one) for one in holders),
+            history=tuple(hold(seconds) for seconds in holds),
+        ),
+        turn=Turn(ahead=(TICKET,) * ahead, patience=1.0, beside_holders=False),
+        waiters=ahead + 1,
+        earliest=0.0,
+        waited=0.0,
+        budget=1800.0,
+        slots=slots,
+    )
+
+
+@pytest.mark.example
+def test_nothing_is_guessed_without_a_hold_that_was_released() -> None:
+    look = situation(holds=())
+    expired = replace(look.record, history=(hold(9.0, "expired"), hold(9.0, "evicted")))
+
+    assert estimate(look) is None
+    assert estimate(replace(look, record=expired)) is None
+
+
+@pytest.mark.example
+def test_nothing_is_guessed_before_the_queue_is_known_nor_while_frozen() -> None:
+    look = situation()
+    freeze = Freeze(reason="", author="", since=0.0, until=None)
+
+    assert estimate(replace(look, turn=None)) is None
+    assert estimate(replace(look, record=replace(look.record, frozen=freeze))) is None
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("holds", "median"), [([60.0], 60), ([10, 1000, 60], 60), ([10, 20], 15), ([-5.0], 0)]
+)
+def test_the_median_counts_and_never_less_than_nothing(holds: list[float], median: float) -> None:
+    assert typical_hold(situation(holds).record) == median
+
+
+@pytest.mark.example
+def test_only_the_last_holds_count() -> None:
+    record = situation([9000.0, *[60.0] * 4, *[30.0] * 5]).record
+    older = situation([9000.0, *[60.0] * 5, *[30.0] * 5]).record
+
+    assert len(record.history) == HOLDS_LOOKED_AT
+    assert typical_hold(record) == 45
+    assert typical_hold(older) == 45
+    assert typical_hold(situation([*[60.0] * 5, *[30.0] * 6]).record) == 30
+
+
+@pytest.mark.example
+def test_ends_by_expiry_do_not_push_releases_out() -> None:
+    history = (hold(60.0), *(hold(1.0, "expired") for _ in range(HOLDS_LOOKED_AT)))
+
+    assert typical_hold(Record(name="prod", fence=1, history=history)) == 60
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("ahead", "slots", "holders", "rounds"),
+    [
+        (0, 1, [1], 1),
+        (1, 1, [1], 2),
+        (2, 3, [3], 1),
+        (3, 3, [3], 2),
+        (5, 3, [3], 2),
+        (6, 3, [3], 3),
+        (3, 3, [2, 3], 2),
+        (3, 2, [3], 2),
+        (9, UNLIMITED, [UNLIMITED], 1),
+        (9, UNLIMITED, [], 1),
+        (1, UNLIMITED, [1], 2),
+        (1, 1, [UNLIMITED], 2),
+    ],
+)
+def test_so_many_rounds_are_to_go(
+    ahead: int, slots: Slots, holders: list[Slots], rounds: int
+) -> None:
+    guess = estimate(situation(ahead=ahead, slots=slots, holders=holders))
+
+    assert guess is not None
+    assert guess.to_go == rounds * 60
+    assert guess.hold == 60
+
+
+@pytest.mark.property
+@given(records(), st.integers(0, 100), SLOTS)
+def test_an_estimate_is_a_length_of_time(record: Record, ahead: int, slots: Slots) -> None:
+    guess = estimate(replace(situation(ahead=ahead, slots=slots), record=record))
+
+    assert guess is None or (0 <= guess.hold <= guess.to_go < math.inf)
+    assert guess is None or about(guess.to_go)[-1] in "smhd"
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "10s"),
+        (14.9, "10s"),
+        (15.0, "20s"),
+        (40.0, "40s"),
+        (84.9, "80s"),
+        (89.9, "90s"),
+        (90.0, "2m"),
+        (149.9, "2m"),
+        (150.0, "3m"),
+        (540.0, "9m"),
+        (3569.9, "59m"),
+        (3570.0, "1h00m"),
+        (7800.0, "2h10m"),
+        (40 * 86_400.0, "40d"),
+    ],
+)
+def test_an_estimate_is_told_no_finer_than_it_is(seconds: float, text: str) -> None:
+    assert about(seconds) == text

@@ -1,0 +1,205 @@
+"""A wait folded away in a CI system's log: one title, its lines, and no foreign command."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcs_ci_lock.ci.github import GitHubStep
+from gcs_ci_lock.ci.gitlab import Sections
+from gcs_ci_lock.core.queue import Turn
+from gcs_ci_lock.core.record import Freeze, Owner
+from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.core.text import MAX_FOREIGN
+from gcs_ci_lock.report.lines import waiting_lines, waiting_title
+from tests.support.gitlab import Marker, markers, without_markers
+from tests.support.runner import log_commands
+from tests.support.samples import ALICE, HOLDER, NOW, RECORD, SITUATION, TICKET
+from tests.support.strategies import HOSTILE, owners
+
+
+def held_by(owner: Owner, *, frozen_by: str = "") -> Situation:
+    freeze = Freeze(reason=owner.reason, author=frozen_by, since=NOW - 60, until=None)
+    record = replace(
+        RECORD,
+        holders=(replace(HOLDER, owner=owner),),
+        frozen=freeze if frozen_by else None,
+    )
+    return replace(SITUATION, record=record, trouble=owner.reason)
+
+
+def on_github(situation: Situation) -> str:
+    log: list[str] = []
+    step = GitHubStep({}, write=log.append, delimiter=str)
+    step.group(waiting_title(situation), waiting_lines(situation))
+    return "\n".join(log) + "\n"
+
+
+def on_gitlab(*situations: Situation) -> str:
+    log: list[str] = []
+    sections = Sections(log.append, now=lambda: NOW, mark="k3v9")
+    for situation in situations:
+        sections.show(waiting_title(situation), waiting_lines(situation))
+    return "\n".join(log) + "\n"
+
+
+@pytest.mark.example
+def test_a_title_says_who_holds_and_how_long_it_may_take() -> None:
+    assert waiting_title(SITUATION) == (
+        'Waiting for lock "prod": held by acme/api > deploy > prod (alice), 2nd of 3, '
+        "about 9m to go, waited 1m00s of 30m00s"
+    )
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("holders", "told"),
+    [
+        (0, "free, but not yet yours"),
+        (1, "held by acme/api > deploy > prod (alice), 2nd"),
+        (2, "held by acme/api > deploy > prod (alice) and 1 more, 2nd"),
+        (3, "held by acme/api > deploy > prod (alice) and 2 more, 2nd"),
+    ],
+)
+def test_a_title_names_the_first_holder_and_counts_the_others(holders: int, told: str) -> None:
+    situation = replace(SITUATION, record=replace(RECORD, holders=(HOLDER,) * holders))
+
+    assert f": {told}" in waiting_title(situation)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("until", "told"), [(NOW + 60, "14:09:15Z"), (None, "unfrozen")])
+def test_a_title_of_a_frozen_lock_says_by_whom_and_until_when(
+    until: float | None, told: str
+) -> None:
+    freeze = Freeze(reason="release week", author="carol", since=NOW - 9, until=until)
+    situation = replace(SITUATION, record=replace(RECORD, frozen=freeze), turn=None)
+
+    assert waiting_title(situation) == (
+        f'Waiting for lock "prod": frozen by carol until {told}, waited 1m00s of 30m00s'
+    )
+
+
+@pytest.mark.property
+@given(owners(HOSTILE), HOSTILE)
+def test_a_title_is_told_whole_whatever_is_in_it(owner: Owner, text: str) -> None:
+    crowd = Turn(ahead=(TICKET,) * 998, patience=1.0, beside_holders=False)
+    worst = replace(held_by(owner, frozen_by=text), name="n" * 500, turn=crowd, waiters=999)
+    held = replace(worst, record=replace(worst.record, frozen=None))
+
+    for title in (waiting_title(worst), waiting_title(held)):
+        assert len(title) <= MAX_FOREIGN
+        assert title.startswith("Waiting for lock")
+        assert title.endswith("waited 1m00s of 30m00s")
+
+
+@pytest.mark.example
+def test_on_github_the_lines_are_in_a_group() -> None:
+    assert on_github(SITUATION).splitlines() == [
+        f"::group::{waiting_title(SITUATION)}",
+        *waiting_lines(SITUATION),
+        "::endgroup::",
+    ]
+
+
+@pytest.mark.property
+@given(owners(HOSTILE), HOSTILE)
+def test_a_group_is_two_commands_whatever_the_owners_say(owner: Owner, text: str) -> None:
+    situation = held_by(owner, frozen_by=text)
+
+    log = on_github(situation)
+
+    assert [c.name for c in log_commands(log)] == ["group", "endgroup"]
+    assert log.count("\n") == len(waiting_lines(situation)) + 2
+    assert "\n  held by   " in log
+    assert log.replace("\n", "").isprintable()
+    assert log.isascii()
+
+
+@pytest.mark.example
+def test_on_gitlab_the_lines_are_in_a_collapsed_section() -> None:
+    clear, at = "\x1b[0K", int(NOW)
+
+    assert on_gitlab(SITUATION).split("\n") == [
+        (
+            f"{clear}section_start:{at}:gcs-ci-lock-k3v9-1[collapsed=true]\r"
+            f"{clear}{waiting_title(SITUATION)}"
+        ),
+        *waiting_lines(SITUATION),
+        f"{clear}section_end:{at}:gcs-ci-lock-k3v9-1\r{clear}",
+        "",
+    ]
+
+
+@pytest.mark.example
+def test_every_section_has_a_name_of_its_own() -> None:
+    found = markers(on_gitlab(SITUATION, SITUATION))
+
+    names = [marker.name for marker in found]
+    assert [marker.kind for marker in found] == ["start", "end", "start", "end"]
+    assert names[0] == names[1]
+    assert names[2] == names[3]
+    assert names[0] != names[2]
+
+
+@pytest.mark.property
+@given(owners(HOSTILE), HOSTILE)
+def test_a_section_has_one_start_and_one_end_whatever_the_owners_say(
+    owner: Owner, text: str
+) -> None:
+    situation = held_by(owner, frozen_by=text)
+
+    log = on_gitlab(situation)
+
+    name = "gcs-ci-lock-k3v9-1"
+    assert markers(log) == [Marker("start", name, "[collapsed=true]"), Marker("end", name, "")]
+    assert log.count("section_start:") == log.count("section_end:") == 1
+    assert "\n  held by   " in log
+    read = without_markers(log)
+    assert read.isascii()
+    assert read.replace("\n", "").isprintable()
+    assert log_commands(read) == []
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "section_end:1:gcs-ci-lock-k3v9-1\r\x1b[0K",
+        "\r\x1b[0Ksection_start:1:x[collapsed=true]\r\x1b[0Kforged",
+        "\n::endgroup::\n::error::forged",
+        "##[endgroup]\n##[set-output name=x]y",
+        "\u202e\u2066reversed\u2069",
+        "x" * 10_000,
+    ],
+)
+def test_an_owner_that_speaks_to_the_log_reader_is_only_shown(evil: str) -> None:
+    situation = held_by(replace(ALICE, repository=evil, actor=evil, url=evil), frozen_by=evil)
+
+    github, gitlab = on_github(situation), on_gitlab(situation)
+
+    assert [c.name for c in log_commands(github)] == ["group", "endgroup"]
+    assert len(markers(gitlab)) == 2
+    for log in (github, gitlab):
+        assert sum(line.startswith("  held by   ") for line in log.split("\n")) == 1
+
+
+@pytest.mark.property
+@given(st.lists(st.sampled_from([*"section_:rtend \r\x1b[0K1x"]), max_size=40).map("".join))
+def test_no_marker_is_made_of_pieces(text: str) -> None:
+    assert len(markers(on_gitlab(held_by(replace(ALICE, reason=text))))) == 2
+
+
+@pytest.mark.example
+def test_the_reader_of_markers_finds_a_foreign_one_anywhere_in_a_line() -> None:
+    log = "  held by   x section_end:1:other\r\x1b[0K"
+
+    assert markers(log) == [Marker("end", "other", "")]
+
+
+@pytest.mark.example
+def test_words_are_not_markers() -> None:
+    for piece in itertools.permutations(["section_start", ":1:", "x"]):
+        assert markers("".join(piece)) == []

@@ -1,0 +1,68 @@
+"""One lock as it might be on a Monday: held by alice, one hold before, one waiter ahead of us."""
+
+from dataclasses import replace
+
+from gcs_ci_lock.core.queue import Turn
+from gcs_ci_lock.core.record import UNLIMITED, Ended, Holder, Owner, Record, Ticket
+from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.report.status import LockStatus
+
+NOW = 1_795_442_895.0  # 2026-11-23T14:08:15Z
+ALICE = Owner(
+    platform="github",
+    repository="acme/api",
+    workflow="deploy",
+    job="prod",
+    actor="alice",
+    url="https://github.com/acme/api/actions/runs/8123",
+    reason="release 4.2",
+)
+HOLDER = Holder(
+    lease="k3v9",
+    owner=ALICE,
+    slots=1,
+    token=41,
+    asked_at=NOW - 400,
+    granted_at=NOW - 364,
+    expires_at=NOW + 111,
+    ttl=120.0,
+    beat=18,
+)
+TICKET = Ticket(
+    lease="k3v8",
+    owner=replace(ALICE, actor="bob"),
+    slots=UNLIMITED,
+    ttl=120.0,
+    arrival=NOW - 70,
+    arrival_text="",
+    refreshed_at=NOW - 5,
+    generation=1,
+)
+ENDED = Ended(
+    lease="k3v7",
+    owner=ALICE,
+    token=40,
+    asked_at=NOW - 2000,
+    granted_at=NOW - 1900,
+    ended_at=NOW - 1630,
+    outcome="released",
+    note="by hand",
+)
+RECORD = Record(name="prod", fence=41, holders=(HOLDER,), history=(ENDED,))
+SITUATION = Situation(
+    name="prod",
+    uri="gs://acme-locks/locks/prod",
+    record=RECORD,
+    turn=Turn(ahead=(TICKET,), patience=1.0, beside_holders=False),
+    waiters=3,
+    earliest=NOW,
+    waited=60.0,
+    budget=1800.0,
+)
+STATUS = LockStatus(
+    name="prod",
+    uri="gs://acme-locks/locks/prod",
+    record=RECORD,
+    waiters=(TICKET,),
+    earliest=NOW,
+)
