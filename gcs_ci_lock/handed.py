@@ -39,10 +39,25 @@ def loss_of(lock: Lock, handover: Handover, *, chance: Chance) -> Lost | None:
     tenure = patiently(lock, chance, lambda: adopt(lock, handover), patience=PATIENCE)
     if isinstance(tenure, Lost):
         return tenure
+    return _overdue(lock, tenure)
+
+
+def overdue(lock: Lock, handover: Handover, *, chance: Chance) -> Lost | None:
+    """Tell whether a lease that the record still names is believed no more; None: it is.
+
+    Raises:
+        StorageUnreachable: it cannot be told.
+        LockError: as `adopt`.
+    """
+    tenure = patiently(lock, chance, lambda: adopt(lock, handover), patience=PATIENCE)
+    return None if isinstance(tenure, Lost) else _overdue(lock, tenure)
+
+
+def _overdue(lock: Lock, tenure: Tenure) -> Lost | None:
     boot = lock.clock.boot()
     if tenure.believed(boot, lock.server_clock.at(boot).latest):
         return None
-    return Lost(reason=f"token {handover.token} was not renewed in time")
+    return Lost(reason=f"token {tenure.token} was not renewed in time")
 
 
 def release(lock: Lock, lease: str, *, chance: Chance, note: str = "") -> Released | NotHeld:

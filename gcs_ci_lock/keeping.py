@@ -57,6 +57,9 @@ def keep_handed(
     at_work(keeper)
     with Minding(keeper, at_once=at_once) as minding:
         lost = minding.until(stop)
+    if lost is not None and lost.ended is not None and lost.ended.outcome == "released":
+        # By the job itself, which needs us no more.
+        return Released(ended=lost.ended)
     if lost is not None and not lost.spent:
         return lost
     if minding.hangs:

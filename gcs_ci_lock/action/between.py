@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 
-from gcs_ci_lock import sidecar
+from gcs_ci_lock.action.ends import end_lease, loss_of, seen_from_outside, tell_loss
 from gcs_ci_lock.action.stepfiles import StepFiles
 from gcs_ci_lock.ci.github import GitHubStep
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.charge import Charge
-from gcs_ci_lock.core.ending import loss_known
-from gcs_ci_lock.core.loss import Lost, taken_away
+from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.text import printable
-from gcs_ci_lock.errors import NotAcquired
-from gcs_ci_lock.handed import end, loss_of
-from gcs_ci_lock.lock import Lock, Released
+from gcs_ci_lock.errors import LockError, NotAcquired
+from gcs_ci_lock.handed import loss_of as loss_by_record
 from gcs_ci_lock.report.lines import lease_lost, released_line
-from gcs_ci_lock.sidecar import Keeping, NoSidecar
-from gcs_ci_lock.wiring import Connection, open_handed
+from gcs_ci_lock.wiring import open_handed
 
 
 class Between:
@@ -23,6 +20,7 @@ class Between:
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
         """Take the step; only its state is written."""
+        self._signals = SignalStop()
         self._step = step
         self._environ = environ
         self._files = StepFiles(step, environ)
@@ -47,56 +45,51 @@ class Between:
         return 0
 
     def release(self) -> int:
-        """Release the leases of this job before it ends; return the exit code.
+        """Release the leases of this job before it ends, the last one first; return the exit code.
 
         Raises:
-            LeaseLost: one was not ours any more; nothing of anybody else was touched.
             NotAcquired: this job holds no such lock.
-            LockError: it cannot be told.
+            LockError: one could not be released; it ends by itself.
         """
-        for charge in reversed(self._charges()):
-            handover = charge.handover
-            keeping = self._keeping(charge)
-            if keeping is not None:
-                keeping.stop()
-            connection, lock = self._open(charge)
-            result = end(lock, handover, chance=connection.chance)
-            if not isinstance(result, Released):
-                raise lease_lost(handover.name, taken_away(handover.token, result))
-            self._step.say(released_line(handover.name, handover.token))
+        codes = [self._release(charge) for charge in reversed(self._charges())]
+        return next((code for code in codes if code), 0)
+
+    def _release(self, charge: Charge) -> int:
+        handover = charge.handover
+        ending = end_lease(self._step, handover, charge, environ=self._environ, clock=self._clock)
+        if ending.error is not None and ending.verdict is None:
+            raise ending.error
+        if (loss := loss_of(ending, handover)) is not None:
+            told = ending.news is not None and ending.news.phase == "lost"
+            return tell_loss(self._step, handover, loss, job=charge.job, cancelled=told)
+        self._files.forget_of_job(charge)
+        self._step.say(released_line(handover.name, handover.token))
         return 0
 
     def _charges(self) -> list[Charge]:
-        name = self._step.input("name")
-        charges = self._files.charges_of_job(name)
-        if not charges:
-            lock = f'lock "{printable(name)}"' if name else "any lock"
+        names = [line.strip() for line in self._step.input("name").splitlines() if line.strip()]
+        charges = [c for name in names or [""] for c in self._files.charges_of_job(name)]
+        missing = set(names) - {charge.handover.name for charge in charges}
+        if missing or not charges:
+            lock = f'lock "{printable(min(missing))}"' if missing else "any lock"
             message = (
-                f"no step of this job has acquired {lock}: expected one with `mode: acquire` "
-                "before this one"
+                f"no step of this job holds {lock}: expected one with `mode: acquire` before this "
+                "one, that has not been released yet"
             )
             raise NotAcquired(message)
         return charges
 
     def _lost(self, charge: Charge) -> Lost | None:
+        """Return how a lease was lost; the record's word first, for it names who has taken it."""
         handover = charge.handover
-        if handover.keeper == "sidecar":
-            try:
-                keeping = self._keeping(charge)
-                news = keeping.heard().news if keeping else None
-                lost = loss_known(handover, news, gone=keeping is None)
-            except NoSidecar as refusal:
-                self._step.warning(f"The keeper of the lease cannot be reached: {refusal}")
-                lost = None
-            if lost is not None:
-                return lost
-        connection, lock = self._open(charge)
-        return loss_of(lock, handover, chance=connection.chance)
-
-    def _keeping(self, charge: Charge) -> Keeping | None:
-        if charge.handover.keeper != "sidecar":
-            return None
-        return sidecar.connect(self._environ, self._clock).keeper(charge.handover.lease)
-
-    def _open(self, charge: Charge) -> tuple[Connection, Lock]:
-        return open_handed(charge.handover, environ=self._environ, pinned=charge.pinned)
+        _, known = seen_from_outside(self._step, handover, environ=self._environ, clock=self._clock)
+        connection, lock = open_handed(handover, environ=self._environ, pinned=charge.pinned)
+        try:
+            by_record = loss_by_record(lock, handover, chance=connection.chance)
+        except LockError:
+            if known is None:
+                raise
+            return known
+        if by_record is not None and by_record.ended is not None:
+            return by_record
+        return known or by_record

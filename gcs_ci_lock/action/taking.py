@@ -1,11 +1,12 @@
-"""The main stage: take the lock, and see that somebody keeps its lease alive."""
+"""The main stage: take the locks, and see that somebody keeps their leases alive."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gcs_ci_lock import sidecar
+from gcs_ci_lock.action.ends import tell_loss
 from gcs_ci_lock.action.stepfiles import StepFiles
+from gcs_ci_lock.action.taken import Beside, Taken
 from gcs_ci_lock.action.telling import (
     set_outputs,
     tell_acquired,
@@ -15,54 +16,29 @@ from gcs_ci_lock.action.telling import (
 )
 from gcs_ci_lock.action.wish import Wish
 from gcs_ci_lock.ci.github import GitHubStep
-from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.clock import SignalStop, SystemChance, SystemClock
 from gcs_ci_lock.core.charge import Charge
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.outcome import Acquired, Overtaken, TimedOut
+from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.pinned import Pinned
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.timing import spoken
-from gcs_ci_lock.errors import LockError, NotAcquired
-from gcs_ci_lock.handed import release
+from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
+from gcs_ci_lock.held import first_loss, give_back, take_all, while_kept
 from gcs_ci_lock.jobend import JobEnd
-from gcs_ci_lock.keeper import Keeper
-from gcs_ci_lock.lock import Lock
-from gcs_ci_lock.minding import Minding
-from gcs_ci_lock.report.lines import lease_lost, released_line
+from gcs_ci_lock.minding import LOOK_EVERY
+from gcs_ci_lock.ports import Stop
+from gcs_ci_lock.report.lines import lease_lost
 from gcs_ci_lock.report.progress import Progress
-from gcs_ci_lock.sidecar import Engine, Home, NoSidecar
+from gcs_ci_lock.sidecar import NoSidecar
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wanted import WantedStop
-from gcs_ci_lock.wiring import Connection, connect, pin
+from gcs_ci_lock.wiring import connect, pin
 
 INSTEAD = (
     "Let the runner's engine be reached from its containers, or use mode: hold in a background "
     "step."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """An engine that can start containers, and our own place in it."""
-
-    engine: Engine
-    home: Home
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A lock that is ours.
-
-    Attributes:
-        charge: what a keeper has to be told.
-    """
-
-    connection: Connection
-    lock: Lock
-    request: LockRequest
-    acquired: Acquired
-    charge: Charge
 
 
 class Taking:
@@ -74,7 +50,7 @@ class Taking:
         Args:
             step: speaks to the runner.
             environ: the job's variables.
-            hold: whether this process itself keeps the lease, until it is told to stop.
+            hold: whether this process itself keeps the leases, until it is told to stop.
 
         Raises:
             UsageError: an input is wrong.
@@ -86,12 +62,11 @@ class Taking:
         self._environ = environ
         self._hold = hold
         self._files = StepFiles(step, environ)
-        # What an earlier job left there is not ours, however this step ends.
-        self._files.forget()
+        self._files.clear()
         self._wish = wish = Wish.of(step, environ)
         step.mask(wish.job.token)
         # A wrong input is told before anything else is done.
-        self._request = wish.request(kept=hold or wish.keep_alive != "none")
+        self._requests = wish.requests(kept=hold or wish.keep_alive != "none")
         self._pinned: Pinned = pin(
             environ,
             endpoint=wish.endpoint,
@@ -105,39 +80,97 @@ class Taking:
         end = JobEnd(Path(event) if event else None)
         # A container whose job is gone must never claim.
         self._stop = WantedStop(self._signals, lambda: not end.over(), self._clock)
+        self._exit_code = 0
 
     def run(self) -> int:
-        """Take the lock; return the exit code.
+        """Take the locks; return the exit code.
 
         Raises:
-            LockError: it could not be acquired; nothing is held then.
+            LockError: they could not be acquired; nothing is held then.
         """
         if self._hold:
-            held = self._acquire(self._request, "process")
-            return held if isinstance(held, int) else self._keep_here(held)
-        try:
-            beside = self._beside()
-            if beside is not None:
-                held = self._acquire(self._request, "sidecar")
-                return held if isinstance(held, int) else self._keep_beside(held, beside)
-            why = ""
-        except NoSidecar as refusal:
-            if self._wish.keep_alive == "sidecar":
-                message = f"keep-alive: sidecar is not possible here: {refusal}. {INSTEAD}"
-                raise NoSidecar(message) from None
-            why = f"No keeper can be started: {refusal}. {INSTEAD}"
+            taken = self._take_all(self._requests, "process", None)
+            return self._exit_code if taken is None else self._keep_here(taken)
+        why = ""
+        if self._wish.keep_alive != "none":
+            try:
+                return self._with_sidecars()
+            except NoSidecar as refusal:
+                if self._wish.keep_alive == "sidecar":
+                    message = f"keep-alive: sidecar is not possible here: {refusal}. {INSTEAD}"
+                    raise NoSidecar(message) from None
+                why = f"No keeper can be started: {refusal}. {INSTEAD}"
         return self._unkept(why)
 
-    def _beside(self) -> Beside | None:
-        """Return where a sidecar can be started, or None if none is wanted."""
-        if self._wish.keep_alive == "none":
-            return None
+    def _with_sidecars(self) -> int:
+        taken = self._take_all(self._requests, "sidecar", self._beside())
+        if taken is None:
+            return self._exit_code
+        beat = spoken(self._requests[0].timing.beat or 0.0)
+        tell_acquired(self._step, taken, f"renewed every {beat} by a sidecar")
+        return 0
+
+    def _beside(self) -> Beside:
         engine = sidecar.connect(self._environ, self._clock)
         mark = SystemChance().lease_id()
-        return Beside(engine=engine, home=engine.home(mark=mark, event=self._wish.job.event_path))
+        home = engine.home(mark=mark, event=self._wish.job.event_path)
+        return Beside(
+            engine=engine,
+            home=home,
+            step=self._files.step_id,
+            stop=self._stop,
+            clock=self._clock,
+        )
 
-    def _acquire(self, request: LockRequest, keeper: str) -> Held | int:
-        """Wait for the lock; return it, or the exit code where it is not to be had."""
+    def _unkept(self, why: str) -> int:
+        try:
+            requests = self._wish.requests(kept=False)
+        except UsageError as error:
+            # What was asked for is possible with a keeper only.
+            message = f"{error}. {why}" if why else str(error)
+            raise UsageError(message) from None
+        taken = self._take_all(requests, "none", None)
+        if taken is None:
+            return self._exit_code
+        valid = spoken(requests[0].timing.give_up)
+        tell_acquired(self._step, taken, f"valid for {valid} without renewal")
+        tell_unkept(self._step, requests, why)
+        return 0
+
+    def _take_all(
+        self, requests: Sequence[LockRequest], keeper: str, beside: Beside | None
+    ) -> list[Taken] | None:
+        """Take all locks; None: they are not to be had, and it was told why."""
+
+        def take(request: LockRequest, stop: Stop) -> Taken | None:
+            return self._take(request, stop, keeper, beside)
+
+        try:
+            taken = take_all(requests, self._stop, take, say=self._step.say)
+            if taken is not None:
+                self._end_if_told(taken)
+        except LockError:
+            set_outputs(self._step, requests, {"acquired": "false"})
+            raise
+        if taken is not None and self._stop.is_set():
+            # Nobody wants the locks any more.
+            give_back(taken, self._step.say)
+            self._exit_code = self._signals.exit_code
+            return None
+        return taken
+
+    def _end_if_told(self, taken: Sequence[Taken]) -> None:
+        """Raise what a container has told while the other locks were waited for."""
+        if len(taken) == 1:
+            return
+        for one in taken:
+            if (lost := one.told()) is not None:
+                give_back(taken, self._step.say)
+                raise lease_lost(one.name, lost)
+
+    def _take(
+        self, request: LockRequest, stop: Stop, keeper: str, beside: Beside | None
+    ) -> Taken | None:
         bucket = request.paths.location.bucket
         connection = connect(
             bucket,
@@ -153,44 +186,54 @@ class Taking:
             charge = self._charge(request, lease, keeper)
             self._files.write(charge)
 
-        progress = Progress(self._step.group, clock=self._clock, asking=asking)
         waiter = Waiter(
             lock,
             request,
             chance=connection.chance,
-            stop=self._stop,
-            observer=progress,
-            verifier=NoVerifier(),
+            stop=stop,
+            observer=Progress(self._step.group, clock=self._clock, asking=asking),
+            verifier=self._wish.verifier(self._environ, self._clock),
         )
         try:
             outcome = waiter.run()
         except LockError:
-            set_outputs(self._step, request, {"acquired": "false"})
-            self._leave(waiter)
+            self._forget(waiter, charge)
             raise
         if isinstance(outcome, Acquired) and charge is not None:
             granted = charge.handover.granted(outcome.tenure, waited=outcome.waited)
             charge = charge.granted(granted)
             self._files.write(charge)
-            return Held(
-                connection=connection, lock=lock, request=request, acquired=outcome, charge=charge
+            return Taken(
+                connection,
+                lock,
+                request,
+                outcome,
+                charge=charge,
+                beside=beside,
+                given_back=self._files.drop,
             )
-        self._leave(waiter)
-        if isinstance(outcome, TimedOut):
-            skip = self._wish.on_timeout == "skip"
-            tell_timeout(self._step, request, outcome, skip=skip)
-            return 0 if skip else NotAcquired.exit_code
-        if isinstance(outcome, Overtaken):
-            skip = self._wish.on_timeout == "skip"
-            tell_overtaken(self._step, request, outcome, skip=skip)
-            return 0 if skip else NotAcquired.exit_code
-        self._step.say(f'Stopped waiting for lock "{request.paths.name}"')
-        return self._signals.exit_code
+        self._forget(waiter, charge)
+        if not isinstance(outcome, Acquired):
+            self._exit_code = self._told(request, outcome)
+        return None
 
-    def _leave(self, waiter: Waiter) -> None:
+    def _told(self, request: LockRequest, outcome: TimedOut | Overtaken | Stopped) -> int:
+        """Tell why a lock was not acquired; return the exit code."""
+        skip = self._wish.on_timeout == "skip"
+        match outcome:
+            case TimedOut():
+                tell_timeout(self._step, request, outcome, skip=skip)
+            case Overtaken():
+                tell_overtaken(self._step, request, outcome, skip=skip)
+            case Stopped():
+                self._step.say(f'Stopped waiting for lock "{request.paths.name}"')
+                return self._signals.exit_code
+        return 0 if skip else NotAcquired.exit_code
+
+    def _forget(self, waiter: Waiter, charge: Charge | None) -> None:
         # Else post has the last word.
-        if not waiter.leaves_something:
-            self._files.clear()
+        if charge is not None and not waiter.leaves_something:
+            self._files.drop(charge.handover)
 
     def _charge(self, request: LockRequest, lease: str, keeper: str) -> Charge:
         wish = self._wish
@@ -203,56 +246,24 @@ class Taking:
             proxies=wish.proxies,
         )
 
-    def _keep_beside(self, held: Held, beside: Beside) -> int:
-        try:
-            keeping = beside.engine.start(beside.home, held.charge, step=self._files.step_id)
-        except NoSidecar:
-            self._give_back(held)
-            raise
-        if self._stop.is_set():
-            # Nobody wants the lock any more.
-            keeping.stop()
-            self._give_back(held)
-            return self._signals.exit_code
-        beat = spoken(held.request.timing.beat or 0.0)
-        how = f"renewed every {beat} by a sidecar"
-        tell_acquired(self._step, held.request, held.acquired, how)
-        return 0
-
-    def _unkept(self, why: str) -> int:
-        request = self._wish.request(kept=False)
-        held = self._acquire(request, "none")
-        if isinstance(held, int):
-            return held
-        valid = spoken(request.timing.give_up)
-        tell_acquired(self._step, request, held.acquired, f"valid for {valid} without renewal")
-        tell_unkept(self._step, request, why)
-        return 0
-
-    def _keep_here(self, held: Held) -> int:
-        tenure = held.acquired.tenure
-        beat = spoken(held.request.timing.beat or 0.0)
+    def _keep_here(self, taken: Sequence[Taken]) -> int:
+        beat = spoken(self._requests[0].timing.beat or 0.0)
         how = f"renewed every {beat} by this step until it is cancelled"
-        tell_acquired(self._step, held.request, held.acquired, how)
-        keeper = Keeper(
-            held.lock,
-            tenure,
-            chance=held.connection.chance,
-            max_hold=held.request.max_hold,
-            began=tenure.sent_at,
-        )
-        with Minding(keeper) as minding:
-            lost = minding.until(self._stop)
-        if lost is not None and not lost.spent:
-            raise lease_lost(held.request.paths.name, lost)
-        if not minding.hangs:
-            self._give_back(held)
-        if lost is not None:
-            raise lease_lost(held.request.paths.name, lost)
-        return 0
+        tell_acquired(self._step, taken, how)
 
-    def _give_back(self, held: Held) -> None:
-        lease, token = held.acquired.tenure.lease, held.acquired.tenure.token
-        release(held.lock, lease, chance=held.connection.chance)
-        self._files.clear()
-        self._step.say(released_line(held.request.paths.name, token))
+        def work() -> None:
+            while not self._stop.wait(LOOK_EVERY) and first_loss(taken) is None:
+                pass
+
+        while_kept(taken, work)
+        losses = [(one, lost) for one in taken if (lost := one.lost()) is not None]
+        # What is lost may be another's by now, unless it was only held for too long.
+        ours = [one for one in taken if (lost := one.lost()) is None or lost.spent]
+        gone = give_back(ours, self._step.say)
+        for one, lost in losses:
+            loss = lease_lost(one.name, lost)
+            handover, job = one.charge.handover, one.charge.job
+            return tell_loss(self._step, handover, loss, job=job, cancelled=False)
+        if gone is not None:
+            raise gone
+        return 0

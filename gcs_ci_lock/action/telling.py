@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from gcs_ci_lock.ci.github import GitHubStep
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.outcome import Acquired, Overtaken, TimedOut
+from gcs_ci_lock.core.outcome import Overtaken, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.timing import spoken
+from gcs_ci_lock.held import Held
 from gcs_ci_lock.report.gantt import gantt
 from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines, took_over_line
 from gcs_ci_lock.report.people import iso_time, link
@@ -16,38 +17,47 @@ from gcs_ci_lock.report.summary import owner_cell, plain, summary_table
 WORTH_A_NOTICE = 5.0
 
 
-def tell_acquired(step: GitHubStep, request: LockRequest, acquired: Acquired, how: str) -> None:
-    """Tell that the lock is ours.
+def tell_acquired(step: GitHubStep, held: Sequence[Held], how: str) -> None:
+    """Tell that the locks are ours.
+
+    Outputs of several locks have one line for each, in the order of their names.
 
     Args:
         step: speaks to the runner.
-        request: what was asked for.
-        acquired: what was got.
-        how: who renews the lease, for people.
+        held: what was got, in that order.
+        how: who renews the leases, for people.
     """
+    for one in held:
+        _tell_one(step, one, how)
+    tenures = [one.acquired.tenure for one in held]
+    previous = [one.acquired.previous for one in held]
+    set_outputs(
+        step,
+        [one.request for one in held],
+        {
+            "acquired": "true",
+            "outcome": "acquired",
+            "lease-id": "\n".join(tenure.lease for tenure in tenures),
+            "fencing-token": "\n".join(str(tenure.token) for tenure in tenures),
+            "waited-seconds": f"{sum(one.acquired.waited for one in held):.0f}",
+            "expires-at": iso_time(min(tenure.expires_at for tenure in tenures)),
+            "previous-holder-url": "\n".join(link(p.owner) if p else "" for p in previous),
+            "took-over": "true" if any(one.acquired.took_over for one in held) else "false",
+        },
+    )
+
+
+def _tell_one(step: GitHubStep, held: Held, how: str) -> None:
+    acquired = held.acquired
     tenure, previous = acquired.tenure, acquired.previous
-    line = acquired_line(request.paths.name, acquired.waited, tenure.token, how)
+    line = acquired_line(held.name, acquired.waited, tenure.token, how)
     step.say(line)
     if acquired.waited >= WORTH_A_NOTICE:
         step.notice(line)
     for ended in acquired.took_over:
         step.warning(took_over_line(ended))
-    set_outputs(
-        step,
-        request,
-        {
-            "acquired": "true",
-            "outcome": "acquired",
-            "lease-id": tenure.lease,
-            "fencing-token": str(tenure.token),
-            "waited-seconds": f"{acquired.waited:.0f}",
-            "expires-at": iso_time(tenure.expires_at),
-            "previous-holder-url": link(previous.owner) if previous else "",
-            "took-over": "true" if acquired.took_over else "false",
-        },
-    )
     rows = [
-        ("name", plain(request.paths.name)),
+        ("name", plain(held.name)),
         ("outcome", "acquired"),
         ("waited", spoken(acquired.waited)),
         ("fencing token", str(tenure.token)),
@@ -58,20 +68,22 @@ def tell_acquired(step: GitHubStep, request: LockRequest, acquired: Acquired, ho
         rows.append(("previous holder", owner_cell(previous.owner)))
     # As the claim was written.
     now = tenure.expires_at - tenure.timing.ttl
-    step.add_summary(summary_table(rows) + gantt(request.paths.name, acquired.record, now))
+    step.add_summary(summary_table(rows) + gantt(held.name, acquired.record, now))
 
 
-def tell_unkept(step: GitHubStep, request: LockRequest, why: str) -> None:
-    """Warn that nobody renews the lease.
+def tell_unkept(step: GitHubStep, requests: Sequence[LockRequest], why: str) -> None:
+    """Warn that nobody renews the leases.
 
     Args:
         step: speaks to the runner.
-        request: what was asked for.
-        why: one sentence with its full stop.
+        requests: what was asked for.
+        why: one sentence with its full stop, or "".
     """
+    names = ", ".join(f'"{request.paths.name}"' for request in requests)
+    locks = f"lock {names} stays" if len(requests) == 1 else f"locks {names} stay"
     step.warning(
-        f"Nobody renews this lease (keep-alive: none): if this runner dies, "
-        f'lock "{request.paths.name}" stays taken for up to {spoken(request.timing.ttl)}. {why} '
+        "Nobody renews this lease (keep-alive: none): if this runner dies, "
+        f"{locks} taken for up to {spoken(requests[0].timing.ttl)}. {why} "
         "Keep max-hold as short as the job allows."
     )
 
@@ -83,7 +95,7 @@ def tell_timeout(
     situation = timed_out.situation
     set_outputs(
         step,
-        request,
+        [request],
         {
             "acquired": "false",
             "outcome": "timeout",
@@ -110,7 +122,7 @@ def tell_overtaken(
     line = overtaken_line(request.paths.name, overtaken)
     set_outputs(
         step,
-        request,
+        [request],
         {
             "acquired": "false",
             "outcome": overtaken.word,
@@ -147,7 +159,10 @@ def tell_end(
     step.add_summary(summary_table([*head, *rows]))
 
 
-def set_outputs(step: GitHubStep, request: LockRequest, outputs: Mapping[str, str]) -> None:
+def set_outputs(
+    step: GitHubStep, requests: Sequence[LockRequest], outputs: Mapping[str, str]
+) -> None:
     """Give values to later steps."""
-    for name, value in {"lock-uri": request.paths.uri, **outputs}.items():
+    uris = "\n".join(request.paths.uri for request in requests)
+    for name, value in {"lock-uri": uris, **outputs}.items():
         step.set_output(name, value)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gcs_ci_lock.ci.github import GitHubStep, owner
+from gcs_ci_lock.ci.run_api import verifier_of
+from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.core.charge import JobAccess
 from gcs_ci_lock.core.handover import ON_LOST
 from gcs_ci_lock.core.record import Owner
@@ -12,6 +14,7 @@ from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.ports import Clock, Verifier
 
 MODES: Final = ("acquire", "hold", "check", "release")
 _PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -25,6 +28,7 @@ class Wish:
         on_timeout: "fail" or "skip".
         on_lost: "fail", "cancel" or "warn".
         keep_alive: "auto", "sidecar" or "none".
+        verify_holder: whether the CI system is asked if a holder's job is over.
         job: how the job's end can be seen.
         proxies: the job's variables that name proxies.
     """
@@ -35,6 +39,7 @@ class Wish:
     on_timeout: str
     on_lost: str
     keep_alive: str
+    verify_holder: bool
     job: JobAccess
     proxies: Mapping[str, str]
 
@@ -52,6 +57,7 @@ class Wish:
             on_timeout=choice(step, "on-timeout", ("fail", "skip")),
             on_lost=choice(step, "on-lost", ON_LOST),
             keep_alive=choice(step, "keep-alive", ("auto", "sidecar", "none")),
+            verify_holder=choice(step, "verify-holder", ("true", "false")) == "true",
             job=JobAccess(
                 event_path=environ.get("GITHUB_EVENT_PATH", ""),
                 api_url=environ.get("GITHUB_API_URL", ""),
@@ -62,11 +68,17 @@ class Wish:
             proxies={k: v for k, v in environ.items() if k.lower() in _PROXIES},
         )
 
-    def request(self, *, kept: bool) -> LockRequest:
-        """Return what is asked of the lock.
+    def verifier(self, environ: Mapping[str, str], clock: Clock) -> Verifier:
+        """Return who is asked whether a holder's job is over."""
+        if not self.verify_holder:
+            return NoVerifier()
+        return verifier_of(environ, github_token=self.job.token, clock=clock)
+
+    def requests(self, *, kept: bool) -> tuple[LockRequest, ...]:
+        """Return what is asked of each lock, in the order in which they are to be taken.
 
         Args:
-            kept: whether a keeper will renew the lease; else it lasts 1.5 times max-hold.
+            kept: whether keepers will renew the leases; else they last 1.5 times max-hold.
 
         Raises:
             UsageError: an input is wrong; the message names it.
@@ -83,7 +95,7 @@ class Wish:
             priority=step.input("priority", "5"),
             sequence=step.input("sequence"),
         )
-        return wanted.requests(owner=self.owner, kept=kept)[0]
+        return wanted.requests(owner=self.owner, kept=kept)
 
 
 def choice(step: GitHubStep, name: str, choices: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from gcs_ci_lock.ci.github_api import GitHubApi
 from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.charge import Charge, News
-from gcs_ci_lock.core.loss import Lost
+from gcs_ci_lock.core.loss import TOLD_TO_STOP, Lost
 from gcs_ci_lock.errors import LeaseLost, LockError
 from gcs_ci_lock.jobend import JobEnd
 from gcs_ci_lock.keeper import Keeper
@@ -62,11 +62,11 @@ class _Keeping:
             at_work=self._at_work,
             tried=self._tried,
             at_once=True,
-            note=self._end.over,
+            note=lambda: self._end.over() or TOLD_TO_STOP,
         )
         if isinstance(result, Lost):
             return self._lost(result)
-        why = self._end.over() or "the step's end"
+        why = result.ended.note or "the step's end"
         say(f"{released_line(handover.name, handover.token)}: {why}")
         self._tell("released", why)
         return 0

@@ -6,18 +6,19 @@ import sys
 from pathlib import Path
 
 from gcs_ci_lock.cli.common import acquire, open_lock, requests_of
-from gcs_ci_lock.cli.held import Held
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop, SystemClock
+from gcs_ci_lock.core.ending import Stranger, note_of, verdict
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost, taken_away
+from gcs_ci_lock.core.loss import TOLD_TO_STOP, Lost
 from gcs_ci_lock.core.outcome import Stopped
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.detached import start_keeper
 from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, UsageError
 from gcs_ci_lock.handed import end, loss_of, release
+from gcs_ci_lock.held import Held
 from gcs_ci_lock.keeping import keep_handed
-from gcs_ci_lock.leasefile import LeaseFile, OwnMark
+from gcs_ci_lock.leasefile import KeeperMark, LeaseFile, OwnMark
 from gcs_ci_lock.lock import Released
 from gcs_ci_lock.output import say, write_line
 from gcs_ci_lock.report.lines import lease_lost, released_line
@@ -139,8 +140,7 @@ def check_lease(path: Path, *, verbose: bool) -> int:
         raise NotAcquired(message)
     mark = lease_file.keeper()
     if not mark.alive:
-        gone = f"token {handover.token}: its keeper is gone, and nobody renews it"
-        raise lease_lost(handover.name, Lost(reason=mark.ended or gone))
+        raise lease_lost(handover.name, _loss_of(handover, mark))
     connection, lock = open_lock(handover, verbose=verbose)
     if (lost := loss_of(lock, handover, chance=connection.chance)) is not None:
         raise lease_lost(handover.name, lost)
@@ -160,18 +160,22 @@ def release_lease(path: Path, *, verbose: bool) -> int:
     if handover is None:
         say(f"Nothing to release: there is no lease file {lease_file.path}")
         return 0
+    mark = lease_file.keeper()
+    known = None if mark.alive or not handover.token else _loss_of(handover, mark)
     if not lease_file.stop_keeper(SystemClock(), within=KEEPER_ENDS_WITHIN):
         say(f"The keeper of lease file {lease_file.path} does not end; releasing all the same")
     connection, lock = open_lock(handover, verbose=verbose)
-    result = end(lock, handover, chance=connection.chance)
+    result = end(lock, handover, chance=connection.chance, note=note_of(known))
     lease_file.remove()
-    if isinstance(result, Released):
-        say(released_line(handover.name, handover.token))
-        return 0
-    if not handover.token:
-        say(f'Nothing to release: lock "{handover.name}" was not acquired')
-        return 0
-    raise lease_lost(handover.name, taken_away(handover.token, result))
+    ended = result.ended if isinstance(result, Released) else result
+    match verdict(handover, known, ended):
+        case Stranger(lost=lost) | (Lost() as lost):
+            raise lease_lost(handover.name, lost)
+        case None if handover.token:
+            say(released_line(handover.name, handover.token))
+        case None:
+            say(f'Nothing to release: lock "{handover.name}" was not acquired')
+    return 0
 
 
 def keep_lease(path: Path, inherited: int) -> int:
@@ -183,7 +187,13 @@ def keep_lease(path: Path, inherited: int) -> int:
     try:
         connection, lock = open_lock(handover, verbose=False)
         ended = keep_handed(
-            lock, handover, stop, chance=connection.chance, at_work=lambda _: mark.say("")
+            lock,
+            handover,
+            stop,
+            chance=connection.chance,
+            at_work=lambda _: mark.say(""),
+            # Whoever releases the lease takes the file away.
+            note=lambda: TOLD_TO_STOP if lease_file.holds(handover.lease) else "",
         )
     except LockError as error:
         mark.say(str(error))
@@ -193,6 +203,11 @@ def keep_lease(path: Path, inherited: int) -> int:
         return LeaseLost.exit_code
     mark.say(f"token {handover.token} was released")
     return 0
+
+
+def _loss_of(handover: Handover, mark: KeeperMark) -> Lost:
+    gone = f"token {handover.token}: its keeper is gone, and nobody renews it"
+    return Lost(reason=mark.ended or gone)
 
 
 def _wanted(lease_file: LeaseFile) -> Handover:

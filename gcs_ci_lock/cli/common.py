@@ -7,7 +7,6 @@ from dataclasses import replace
 from gcs_ci_lock.ci.detect import detect_owner
 from gcs_ci_lock.ci.run_api import verifier_of
 from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.cli.held import Held
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.cli.showing import showing
 from gcs_ci_lock.core.handover import Handover
@@ -17,6 +16,7 @@ from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LockError, NotAcquired
 from gcs_ci_lock.handed import release
+from gcs_ci_lock.held import Held
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
 from gcs_ci_lock.ports import Clock, Stop, Verifier

@@ -4,15 +4,18 @@ import os
 from collections.abc import Sequence
 
 from gcs_ci_lock.cli.common import acquire, requests_of
-from gcs_ci_lock.cli.held import Held, first_loss, give_back, take_all, while_kept
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.command import Command, Finished
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.loss import Lost
 from gcs_ci_lock.core.outcome import Stopped
+from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.errors import LeaseLost, LockError
+from gcs_ci_lock.held import Held, first_loss, give_back, take_all, while_kept
 from gcs_ci_lock.minding import LOOK_EVERY
+from gcs_ci_lock.output import say
+from gcs_ci_lock.ports import Stop
 
 KEPT_HERE = "this process"
 
@@ -26,10 +29,10 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
     """
     stop = SignalStop()
     held = _take(asking, stop)
-    if isinstance(held, Stopped):
+    if held is None:
         return stop.exit_code
     if stop.is_set():
-        give_back(held)
+        give_back(held, say)
         return stop.exit_code
     # A machine that was suspended since the grant must not begin.
     _end_if_lost(held)
@@ -37,12 +40,12 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
         # While no thread of ours runs: what runs between fork and exec must not meet a lock.
         command = Command(argv, {**os.environ, **_variables(held)})
     except LockError:
-        give_back(held)
+        give_back(held, say)
         raise
 
     def work() -> Finished | Lost:
         return command.supervise(
-            lambda: first_loss(held),
+            lambda: next((lost for one in held if (lost := one.lost()) is not None), None),
             clock=held[0].connection.clock,
             kill_within=held[0].request.timing.margin,
             pending=lambda: stop.number,
@@ -51,7 +54,7 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
     finished = while_kept(held, work)
     _end_if_lost(held)
     # The command may have ended before anybody noticed; another may have run beside it.
-    if (gone := give_back(held)) is not None:
+    if (gone := give_back(held, say)) is not None:
         raise gone
     return finished.exit_code if isinstance(finished, Finished) else LeaseLost.exit_code
 
@@ -65,7 +68,7 @@ def hold_locks(asking: Asking) -> int:
     """
     stop = SignalStop()
     held = _take(asking, stop)
-    if isinstance(held, Stopped):
+    if held is None:
         return stop.exit_code
 
     def work() -> None:
@@ -74,24 +77,23 @@ def hold_locks(asking: Asking) -> int:
 
     while_kept(held, work)
     _end_if_lost(held)
-    if (gone := give_back(held)) is not None:
+    if (gone := give_back(held, say)) is not None:
         raise gone
     return 0
 
 
-def _take(asking: Asking, stop: SignalStop) -> list[Held] | Stopped:
-    return take_all(
-        requests_of(asking),
-        stop,
-        lambda request, until: acquire(asking, request, until, kept_by=KEPT_HERE, announce=_ignore),
-    )
+def _take(asking: Asking, stop: SignalStop) -> list[Held] | None:
+    def take(request: LockRequest, until: Stop) -> Held | None:
+        one = acquire(asking, request, until, kept_by=KEPT_HERE, announce=_ignore)
+        return None if isinstance(one, Stopped) else one
+
+    return take_all(requests_of(asking), stop, take, say=say)
 
 
 def _end_if_lost(held: Sequence[Held]) -> None:
-    losses = [loss for one in held if (loss := one.loss()) is not None]
-    if losses:
-        give_back(held)
-        raise losses[0]
+    if (loss := first_loss(held)) is not None:
+        give_back(held, say)
+        raise loss
 
 
 def _variables(held: Sequence[Held]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from gcs_ci_lock.core.charge import News
 from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import MAX_HOLD_OVER, Lost, taken_away
+from gcs_ci_lock.core.loss import Lost, taken_away
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.record import Ended
 
@@ -56,10 +56,8 @@ def verdict(
     if isinstance(result, Ended):
         if result.note.startswith(_LOST):
             return Lost(reason=result.note.removeprefix(_LOST))
-        if result.note.startswith(MAX_HOLD_OVER):
-            return Lost(reason=f"token {handover.token}: {result.note}")
-        # Whatever has become of its keeper: somebody of the job released it in good order.
-        return None
+        # The job itself notes nothing; its keeper says why it went before it was asked to.
+        return Lost(reason=f"token {handover.token}: {result.note}") if result.note else None
     if not handover.token:
         return None
     taken = taken_away(handover.token, result)

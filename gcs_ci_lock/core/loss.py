@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gcs_ci_lock.core.protocol import NotHeld
+from gcs_ci_lock.core.record import Ended, Holder
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 
 # Also the note in the history of a lease that its keeper released for that reason.
 MAX_HOLD_OVER = "max-hold is over"
+TOLD_TO_STOP = "its keeper was told to stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +21,14 @@ class Lost:
     Attributes:
         reason: one line for people, e.g. "token 41 expired at 14:02:11Z".
         spent: the lease is given up because max-hold is over: it is ours to be released.
+        ended: how it ended, as the record tells, if that is how we know.
+        holders: who holds the lock instead, likewise.
     """
 
     reason: str
     spent: bool = False
+    ended: Ended | None = None
+    holders: tuple[Holder, ...] = ()
 
 
 def given_up(tenure: Tenure, boot: float, trouble: str = "") -> Lost:
@@ -50,6 +56,4 @@ def taken_away(token: int, not_held: NotHeld) -> Lost:
         when = datetime.fromtimestamp(ended.ended_at, UTC).strftime("%H:%M:%SZ")
         note = f' ("{printable(ended.note)}")' if ended.note else ""
         what = f"{'was evicted' if ended.outcome == 'evicted' else ended.outcome} at {when}{note}"
-    tokens = ", ".join(str(h.token) for h in not_held.holders)
-    now = f"; the lock is held with token {tokens} now" if tokens else ""
-    return Lost(reason=f"token {token} {what}{now}")
+    return Lost(reason=f"token {token} {what}", ended=ended, holders=not_held.holders)

@@ -15,6 +15,7 @@ from gcs_ci_lock.report.people import about, freeze_end, freeze_text, link, plac
 from gcs_ci_lock.report.phrases import held_text, standing, waited_text
 
 MOST_SHOWN = 5
+MOST_NAMED = 3
 _INDENT = " " * 12
 # A name and a holder of this length leave room for the rest of a title.
 _PART_OF_TITLE = 40
@@ -88,8 +89,11 @@ def released_line(name: str, token: int) -> str:
 
 def lease_lost(name: str, lost: Lost) -> LeaseLost:
     """Return the error that says that a lease is lost, why, and what to do."""
+    holders = [f"{who(h.owner)} (token {h.token})" for h in lost.holders[:MOST_NAMED]]
+    more = f" and {len(lost.holders) - MOST_NAMED} more" if len(lost.holders) > MOST_NAMED else ""
+    now = f"; it is held by {', '.join(holders)}{more} now" if holders else ""
     return LeaseLost(
-        f'lock "{name}" is not ours any more: {lost.reason}.\n'
+        f'lock "{name}" is not ours any more: {lost.reason}{now}.\n'
         f"Stop this job; another may be running. See: gcs-ci-lock status {name}"
     )
 

@@ -9,5 +9,6 @@ from gcs_ci_lock.sidecar.engine import Engine, connect
 from gcs_ci_lock.sidecar.home import Home
 from gcs_ci_lock.sidecar.keeping import Heard, Keeping
 from gcs_ci_lock.sidecar.refusal import NoSidecar
+from gcs_ci_lock.sidecar.starting import Starting
 
-__all__ = ["Engine", "Heard", "Home", "Keeping", "NoSidecar", "connect"]
+__all__ = ["Engine", "Heard", "Home", "Keeping", "NoSidecar", "Starting", "connect"]

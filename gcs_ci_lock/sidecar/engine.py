@@ -93,15 +93,15 @@ class Engine:
         return keeping
 
     def keeper(self, lease: str) -> Keeping | None:
-        """Return the running keeper of a lease, or None.
+        """Return the keeper of a lease, even one that was made and never started; or None.
 
         Raises:
             NoSidecar: the engine does not tell.
         """
-        return self._only({LEASE_LABEL: lease}, lambda _: True)
+        return next(iter(self._keepers(LEASE_LABEL, lease, lambda _: True)), None)
 
-    def keeper_of_step(self, step: str, home: Home) -> Keeping | None:
-        """Return the running keeper that a step of this very job has started, or None.
+    def keepers_of_step(self, step: str, home: Home) -> list[Keeping]:
+        """Return the keepers that a step of this very job has started.
 
         Args:
             step: as given to `start`.
@@ -111,18 +111,17 @@ class Engine:
             NoSidecar: the engine does not tell.
         """
         if home.folder is None:
-            return None
+            return []
         source = home.folder["Source"]
-        return self._only({STEP_LABEL: step}, lambda mounts: source in mounts)
+        return self._keepers(STEP_LABEL, step, lambda mounts: source in mounts)
 
-    def _only(self, labels: Mapping[str, str], fits: Callable[[list[str]], bool]) -> Keeping | None:
-        wanted = [f"{key}={value}" for key, value in labels.items()]
+    def _keepers(self, label: str, value: str, fits: Callable[[list[str]], bool]) -> list[Keeping]:
         try:
-            found = self._client.containers.list(filters={"label": wanted})
+            found = self._client.containers.list(all=True, filters={"label": f"{label}={value}"})
         except ENGINE_ERRORS as error:
             raise NoSidecar(refused(error)) from None
         ours = [one for one in found if fits([m["Source"] for m in one.attrs["Mounts"]])]
-        return Keeping(ours[0], self._clock) if ours else None
+        return [Keeping(one, self._clock) for one in ours]
 
     def _container_with(self, path: Path) -> Mapping[str, Any]:
         api = self._client.api

@@ -49,6 +49,11 @@ class Keeping:
         """The lease id that it keeps."""
         return str(self._container.labels.get(LEASE_LABEL, ""))
 
+    @property
+    def runs(self) -> bool:
+        """Tell whether it runs: one that was made and never started keeps nothing."""
+        return str(self._container.status) == "running"
+
     def heard(self) -> Heard:
         """Return what it has said; a container that is gone has said nothing."""
         try:
@@ -62,6 +67,9 @@ class Keeping:
 
         One that does not end in time is killed.
         """
+        if not self.runs:
+            self.remove()
+            return Heard()
         # It removes itself when it ends: what it says has to be heard meanwhile. Not by attaching:
         # that forgets what was said before, if the end comes soon.
         listeners = [_Listener(self._logs, stdout=out) for out in (True, False)]

@@ -6,7 +6,7 @@ import pytest
 
 from gcs_ci_lock.core.charge import News
 from gcs_ci_lock.core.ending import Stranger, loss_known, note_of, verdict
-from gcs_ci_lock.core.loss import MAX_HOLD_OVER, Lost
+from gcs_ci_lock.core.loss import MAX_HOLD_OVER, TOLD_TO_STOP, Lost
 from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.record import Ended, Owner
 from tests.small.test_charge import HANDOVER
@@ -55,16 +55,17 @@ def test_whoever_asks_again_is_told_the_same_loss() -> None:
     assert verdict(HANDOVER, None, noted) == GIVEN_UP
 
 
-def test_what_its_keeper_released_before_it_went_is_not_lost() -> None:
+@pytest.mark.parametrize("why", [MAX_HOLD_OVER, TOLD_TO_STOP, "GitHub refused the job's token"])
+def test_what_its_keeper_released_by_itself_is_lost_to_a_job_that_goes_on(why: str) -> None:
+    lost = verdict(HANDOVER, None, replace(ENDED, note=why))
+
+    assert lost == Lost(reason=f"token 41: {why}")
+
+
+def test_what_the_job_itself_released_early_is_not_lost_though_its_keeper_is_gone() -> None:
     gone = loss_known(HANDOVER, None, gone=True)
 
-    assert verdict(HANDOVER, gone, replace(ENDED, note="the runner has removed the files")) is None
-
-
-def test_a_lease_that_was_released_at_max_hold_is_lost_to_a_job_that_goes_on() -> None:
-    lost = verdict(HANDOVER, None, replace(ENDED, note=MAX_HOLD_OVER))
-
-    assert lost == Lost(reason="token 41: max-hold is over")
+    assert verdict(HANDOVER, gone, ENDED) is None
 
 
 @pytest.mark.parametrize("outcome", ["evicted", "expired"])

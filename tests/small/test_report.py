@@ -174,7 +174,7 @@ def test_a_loss_says_how_and_what_to_do() -> None:
     assert str(lease_lost("prod", lost)).split("\n") == [
         (
             'lock "prod" is not ours any more: token 40 was evicted at 14:02:11Z ("stuck deploy"); '
-            "the lock is held with token 41 now."
+            "it is held by acme/api > deploy > prod (alice) (token 41) now."
         ),
         "Stop this job; another may be running. See: gcs-ci-lock status prod",
     ]

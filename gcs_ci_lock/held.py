@@ -1,18 +1,17 @@
-"""Locks that this process holds: kept alive, one or several, and given back in reverse."""
+"""Locks that this process has acquired: kept alive, one or several, and given back in reverse."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from gcs_ci_lock.core.loss import Lost, taken_away
-from gcs_ci_lock.core.outcome import Acquired, Stopped
+from gcs_ci_lock.core.outcome import Acquired
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.errors import LeaseLost, LockError
 from gcs_ci_lock.handed import release
 from gcs_ci_lock.keeper import Keeper
 from gcs_ci_lock.lock import Lock, Released
 from gcs_ci_lock.minding import Minding
-from gcs_ci_lock.output import say
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.report.lines import lease_lost, released_line
 from gcs_ci_lock.wanted import WantedStop
@@ -40,6 +39,7 @@ class Held:
             began=acquired.tenure.sent_at,
         )
         self._minding: Minding | None = None
+        self.released = False
 
     @property
     def name(self) -> str:
@@ -56,12 +56,11 @@ class Held:
         if self._minding is not None:
             self._minding.stop()
 
-    def loss(self) -> LeaseLost | None:
-        """Return the error that says that the lease is lost, or None while it holds."""
-        lost = self.keeper.lost()
-        return lease_lost(self.name, lost) if lost else None
+    def lost(self) -> Lost | None:
+        """Tell whether the lease is lost, by now."""
+        return self.keeper.lost()
 
-    def give_back(self) -> Lost | None:
+    def give_back(self, say: Callable[[str], object]) -> Lost | None:
         """Release the lease, and say so; or tell that it was not ours any more."""
         tenure = self.acquired.tenure
         if self._minding is not None and self._minding.hangs:
@@ -74,47 +73,51 @@ class Held:
             say(f'Lock "{self.name}" could not be released: {error}. Its lease ends by itself.')
             return None
         if isinstance(result, Released):
+            self.released = True
             say(released_line(self.name, tenure.token))
             return None
         return taken_away(tenure.token, result)
 
 
+_H = TypeVar("_H", bound=Held)
+
+
 def take_all(
     requests: Sequence[LockRequest],
     stop: Stop,
-    take: Callable[[LockRequest, Stop], Held | Stopped],
-) -> list[Held] | Stopped:
-    """Acquire all locks or none, in their order, within one time to wait.
+    take: Callable[[LockRequest, Stop], _H | None],
+    *,
+    say: Callable[[str], object],
+) -> list[_H] | None:
+    """Acquire all locks or none, in their order, within one time to wait; None: none.
 
-    Those that are acquired are kept alive while the others are waited for.
+    Those that are acquired are kept alive while the others are waited for, and rest at the end.
 
     Args:
         requests: in the order of `Wanted.requests`.
         stop: ends the wait.
-        take: acquires one lock.
+        take: acquires one lock, or tells why it could not and returns None.
+        say: prints one line.
 
     Raises:
         LeaseLost: one was lost while another was waited for.
         LockError: one is not to be had; none is held then.
     """
-    held: list[Held] = []
+    held: list[_H] = []
     try:
         for request in requests:
             one = take(_with_what_is_left(request, held), _while_held(stop, held))
-            if isinstance(one, Stopped):
-                rest(held)
-                _raise_loss(held)
-                give_back(held)
-                return one
+            if one is None:
+                _end_if_lost(held)
+                give_back(held, say)
+                return None
             held.append(one)
-            if len(held) < len(requests):
-                one.keep()
-        rest(held)
-        _raise_loss(held)
+            one.keep()
+        _end_if_lost(held)
     except LockError:
-        rest(held)
-        give_back(held)
+        give_back(held, say)
         raise
+    rest(held)
     return held
 
 
@@ -128,9 +131,10 @@ def while_kept(held: Sequence[Held], work: Callable[[], _T]) -> _T:
         rest(held)
 
 
-def first_loss(held: Sequence[Held]) -> Lost | None:
-    """Return the loss of the first that is lost, or None while all hold."""
-    return next((lost for one in held if (lost := one.keeper.lost()) is not None), None)
+def first_loss(held: Sequence[Held]) -> LeaseLost | None:
+    """Return the error that tells of the first that is lost, or None while all hold."""
+    losses = ((one.name, one.lost()) for one in held)
+    return next((lease_lost(name, lost) for name, lost in losses if lost is not None), None)
 
 
 def rest(held: Sequence[Held]) -> None:
@@ -139,20 +143,20 @@ def rest(held: Sequence[Held]) -> None:
         one.rest()
 
 
-def give_back(held: Sequence[Held]) -> LeaseLost | None:
+def give_back(held: Sequence[Held], say: Callable[[str], object]) -> LeaseLost | None:
     """Release all, the last one first; return the error that one was lost, or None."""
+    rest(held)
     lost: LeaseLost | None = None
     for one in reversed(held):
-        gone = one.give_back()
+        gone = one.give_back(say)
         if gone is not None:
             lost = lease_lost(one.name, gone)
     return lost
 
 
-def _raise_loss(held: Sequence[Held]) -> None:
-    for one in held:
-        if (loss := one.loss()) is not None:
-            raise loss
+def _end_if_lost(held: Sequence[Held]) -> None:
+    if (loss := first_loss(held)) is not None:
+        raise loss
 
 
 def _with_what_is_left(request: LockRequest, held: Sequence[Held]) -> LockRequest:
