@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gcs_ci_lock.core.instant import Interval
+from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.situation import Situation
 
 
@@ -172,6 +173,19 @@ class Observer(Protocol):
 
     def waiting(self, situation: Situation) -> None:
         """Take note of a look at the lock; called at every poll."""
+        ...
+
+
+class Verifier(Protocol):
+    """Whoever can ask a CI system whether the job of a holder is over."""
+
+    def proof(self, owner: Owner) -> str:
+        """Return the proof that the owner's job is over, for people and the history, or "".
+
+        "" says nothing: the job runs, or nobody knows, or the answer is not here yet. Returns at
+        once: questions are asked in the background, one at a time, at most one a minute for each
+        owner.
+        """
         ...
 
 
