@@ -183,7 +183,8 @@ class Verifier(Protocol):
         """Return the proof that the owner's job is over, for people and the history, or "".
 
         "" says nothing: the job runs, or nobody knows, or the answer is not here yet. Returns at
-        once: questions are asked in the background, at most one a minute for each owner.
+        once: questions are asked in the background, one at a time, at most one a minute for each
+        owner.
         """
         ...
 

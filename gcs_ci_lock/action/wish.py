@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gcs_ci_lock.ci.github import GitHubStep, owner
-from gcs_ci_lock.ci.run_api import verifier_of
+from gcs_ci_lock.ci.verifiers import verifier_of
 from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.core.charge import JobAccess
 from gcs_ci_lock.core.handover import ON_LOST

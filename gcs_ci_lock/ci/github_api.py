@@ -1,12 +1,15 @@
-"""GitHub's API, as far as a lock needs it: is the job's token still good, and cancel its run.
+"""GitHub's API, as far as a lock needs it: token still good? cancel a run; is another run over?
 
-Source: https://docs.github.com/en/rest/actions/workflow-runs#cancel-a-workflow-run and
+Source: https://docs.github.com/en/rest/actions/workflow-runs#cancel-a-workflow-run,
+https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt and
 https://docs.github.com/en/rest/rate-limit/rate-limit
 """
 
 import requests
 
+from gcs_ci_lock.ci.asking import Fetch, is_number, is_page, is_path, json_at, unchanged
 from gcs_ci_lock.core.charge import JobAccess
+from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import LockError
 
@@ -23,12 +26,7 @@ class GitHubApi:
     def __init__(self, job: JobAccess) -> None:
         """Take the access; no request is made."""
         self._job = job
-        self._headers = {
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {job.token}",
-            "User-Agent": "gcs-ci-lock",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
+        self._headers = _headers(job.token)
 
     def refuses_token(self) -> bool:
         """Tell whether the job's token is refused, as after the job's end.
@@ -64,7 +62,7 @@ class GitHubApi:
     def _send(self, method: str, path: str) -> requests.Response:
         with requests.Session() as session:
             # Else a password of ~/.netrc would replace the token.
-            session.auth = _unchanged
+            session.auth = unchanged
             return session.request(
                 method,
                 self._job.api_url.rstrip("/") + path,
@@ -74,5 +72,64 @@ class GitHubApi:
             )
 
 
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+class RunApi:
+    """Asks whether the run of another job is over; needs the permission `actions: read` there.
+
+    Only runs of our own server are asked about: another one's can have the same number.
+    """
+
+    def __init__(
+        self, *, api_url: str, server_url: str, token: str, fetch: Fetch = json_at
+    ) -> None:
+        """Take the access; no request is made.
+
+        Args:
+            api_url: GitHub's API.
+            server_url: where its pages are.
+            token: secret.
+            fetch: gets a document.
+        """
+        self._api_url = api_url.rstrip("/")
+        self._server_url = server_url.rstrip("/")
+        self._headers = _headers(token)
+        self._fetch = fetch
+
+    def completed(self, owner: Owner) -> str:
+        """Return the proof that the attempt of the run that the owner names is over, or "".
+
+        "completed" is GitHub's word: a run that it has given up, as after it lost its runner, or
+        after a forced cancellation, is completed although a process may live on there.
+
+        Args:
+            owner: as a record shows it; a stranger may have written it.
+        """
+        run, attempt = owner.run_id, owner.attempt or "1"
+        if owner.platform != "github" or not is_path(owner.repository, least=2, most=2):
+            return ""
+        page = f"{self._server_url}/{owner.repository}/actions/runs/{run}"
+        if not (is_number(run) and is_number(attempt) and is_page(owner.url, page)):
+            return ""
+        path = f"/repos/{owner.repository}/actions/runs/{run}/attempts/{attempt}"
+        return _run_over(self._fetch(self._api_url + path, self._headers), run, attempt)
+
+
+def _run_over(document: object, run: str, attempt: str) -> str:
+    match document:
+        case {"id": int() as number, "run_attempt": int() as tried, "status": "completed", **rest}:
+            # As texts: true, which counts as an integer, is not the number 1.
+            if (str(number), str(tried)) == (run, attempt):
+                conclusion = rest.get("conclusion")
+                how = f" ({printable(conclusion, limit=40)})" if isinstance(conclusion, str) else ""
+                return f"GitHub says that run {run} attempt {attempt} is completed{how}"
+        case _:
+            pass
+    return ""
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {token}",
+        "User-Agent": "gcs-ci-lock",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }

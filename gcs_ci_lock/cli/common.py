@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gcs_ci_lock.ci.detect import detect_owner
-from gcs_ci_lock.ci.run_api import verifier_of
+from gcs_ci_lock.ci.verifiers import verifier_of
 from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.cli.showing import showing
@@ -152,4 +152,4 @@ def _tell_acquired(request: LockRequest, acquired: Acquired, kept_by: str) -> No
 def _verifier(asking: Asking, clock: Clock) -> Verifier:
     if not asking.verify_holder:
         return NoVerifier()
-    return verifier_of(os.environ, github_token=os.environ.get("GITHUB_TOKEN", ""), clock=clock)
+    return verifier_of(os.environ, github_token="", clock=clock)

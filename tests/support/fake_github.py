@@ -1,55 +1,49 @@
-"""A stand-in for GitHub's API on this machine: the job's token, and cancelled runs."""
+"""A stand-in for GitHub's API on this machine: the job's token, cancelled and other runs."""
 
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+import json
+from dataclasses import dataclass
+
+from tests.support.fake_ci import Answer, FakeCi
+
+
+def run_answer(run: object = 8123, attempt: object = 1, **fields: object) -> Answer:
+    """Return what GitHub says of the attempt of a run; `status` and `conclusion` are fields."""
+    document = {"name": "deploy", "id": run, "run_attempt": attempt, **fields}
+    return Answer(body=json.dumps(document).encode())
+
+
+COMPLETED = run_answer(status="completed", conclusion="failure")
 
 
 @dataclass
-class FakeGitHub:
-    """Answers every GET with `status` and notes every POST.
+class FakeGitHub(FakeCi):
+    """Answers every GET with `status` and notes every POST; answers for runs can be set.
 
     Attributes:
         status: 200 while the token is good, 401 afterwards.
-        asked: how often a GET came.
-        posted: the paths of the POSTs.
-        tokens: the Authorization headers that were sent.
+        run: the answer to every question about the attempt of a run, or None: as to any other.
     """
 
     status: int = 200
-    asked: int = 0
-    posted: list[str] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=set)
-    url: str = ""
+    run: Answer | None = None
 
-    def __enter__(self) -> Self:
-        fake = self
+    @property
+    def asked(self) -> int:
+        """Return how often a GET came."""
+        return len(self.paths)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                fake.asked += 1
-                self._answer(fake.status)
+    @property
+    def tokens(self) -> set[str]:
+        """Return the Authorization headers that were sent."""
+        return {headers.get("authorization", "") for headers in self.headers}
 
-            def do_POST(self) -> None:
-                fake.posted.append(self.path)
-                self._answer(202 if fake.status == 200 else fake.status)
+    def answer_to(self, path: str) -> Answer:
+        if path == "/completed":
+            return COMPLETED
+        if self.run is not None and "/actions/runs/" in path:
+            return self.run
+        return Answer(status=self.status)
 
-            def _answer(self, status: int) -> None:
-                fake.tokens.add(self.headers.get("Authorization", ""))
-                self.send_response(status)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def took_post(self, path: str) -> Answer:
+        self.posted.append(path)
+        return Answer(status=202 if self.status == 200 else self.status)

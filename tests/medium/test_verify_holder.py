@@ -1,0 +1,255 @@
+"""Is a holder's job over? Asked of stand-ins for GitHub's and GitLab's API on this machine."""
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gcs_ci_lock.ci.asking import MOST_BYTES, Patience, json_at
+from gcs_ci_lock.ci.github_api import RunApi
+from gcs_ci_lock.ci.gitlab_api import JobApi
+from gcs_ci_lock.ci.verifiers import verifier_of
+from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.ports import Verifier
+from tests.support.fake_ci import Answer
+from tests.support.fake_github import COMPLETED, FakeGitHub, run_answer
+from tests.support.fake_gitlab import FAILED, FakeGitLab, job_answer
+
+pytestmark = pytest.mark.fault
+
+RUN = Owner(
+    platform="github",
+    repository="acme/api",
+    run_id="8123",
+    attempt="1",
+    url="https://github.acme.test/acme/api/actions/runs/8123",
+)
+JOB = Owner(
+    platform="gitlab",
+    repository="acme/infra/api",
+    run_id="991",
+    url="https://gitlab.acme.test/acme/infra/api/-/jobs/991",
+)
+RUN_PATH = "/repos/acme/api/actions/runs/8123/attempts/1"
+JOB_PATH = "/projects/acme%2Finfra%2Fapi/jobs/991"
+TOKEN = "canary-token"
+IMPATIENT = partial(json_at, patience=Patience(silence=0.5, whole=1.0))
+# Far below the test's own limit, far above what an honest answer takes.
+DEADLINE = 10.0
+
+BAD_ANSWERS = {
+    "403": Answer(status=403, body=COMPLETED.body),
+    "404": Answer(status=404, body=COMPLETED.body),
+    "429": Answer(status=429, body=COMPLETED.body),
+    "500": Answer(status=500, body=COMPLETED.body),
+    "201": Answer(status=201, body=COMPLETED.body),
+    "empty": Answer(body=b""),
+    "garbage": Answer(body=b"\xff\x00<html>completed</html>"),
+    "half of it": Answer(body=COMPLETED.body[:-1]),
+    "two of it": Answer(body=COMPLETED.body * 2),
+    "an array": Answer(body=b"[" + COMPLETED.body + b"]"),
+    "a text": Answer(body=b'"completed"'),
+    "null": Answer(body=b"null"),
+    "deep": Answer(body=b'{"a":' * 100_000),
+    "deep array": Answer(body=b"[" * 1_000_000),
+    "a key twice": Answer(body=b'{"status": "queued",' + COMPLETED.body[1:]),
+    "10 MB": Answer(body=COMPLETED.body + b" " * 10_000_000),
+    "1 byte too many": Answer(body=COMPLETED.body.ljust(MOST_BYTES + 1)),
+    "packed": Answer(body=gzip.compress(COMPLETED.body), encoding="gzip"),
+    "a long number": Answer(body=b'{"id": ' + b"9" * 10_000 + b"}"),
+    "hangs": Answer(manner="hang"),
+    "drips": Answer(manner="drip", body=COMPLETED.body),
+    "drips its headers": Answer(manner="drip-head"),
+    "in progress": run_answer(status="in_progress", conclusion=None),
+    "queued": run_answer(status="queued", conclusion=None),
+    "waiting": run_answer(status="waiting", conclusion=None),
+    "no status": run_answer(conclusion="failure"),
+    "another case": run_answer(status="Completed", conclusion="failure"),
+    "another run": run_answer(8124, status="completed", conclusion="failure"),
+    "another attempt": run_answer(attempt=2, status="completed", conclusion="failure"),
+    "its number as a text": run_answer("8123", status="completed", conclusion="failure"),
+    "its attempt as true": run_answer(attempt=True, status="completed", conclusion="failure"),
+    "its number with a point": run_answer(8123.0, status="completed", conclusion="failure"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def github() -> Iterator[FakeGitHub]:
+    with FakeGitHub(run=COMPLETED) as github:
+        yield github
+
+
+@pytest.fixture
+def gitlab() -> Iterator[FakeGitLab]:
+    with FakeGitLab() as gitlab:
+        yield gitlab
+
+
+def run_api(github: FakeGitHub) -> RunApi:
+    server = "https://github.acme.test"
+    return RunApi(api_url=github.url, server_url=server, token=TOKEN, fetch=IMPATIENT)
+
+
+def job_api(gitlab: FakeGitLab, token: str = TOKEN) -> JobApi:
+    return JobApi(
+        api_url=gitlab.url,
+        server_url="https://gitlab.acme.test",
+        token=token,
+        job_token="canary-job-token",
+        fetch=IMPATIENT,
+    )
+
+
+def awaited(verifier: Verifier, owner: Owner) -> str:
+    pause = threading.Event()
+    for _ in range(int(DEADLINE / 0.01)):
+        if proof := verifier.proof(owner):
+            return proof
+        pause.wait(0.01)
+    return ""
+
+
+def test_a_run_that_github_calls_completed_is_over(github: FakeGitHub) -> None:
+    proof = run_api(github).completed(RUN)
+
+    assert proof == "GitHub says that run 8123 attempt 1 is completed (failure)"
+    assert github.paths == [RUN_PATH]
+    assert github.tokens == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
+def test_any_other_answer_of_github_says_nothing(github: FakeGitHub, answer: Answer) -> None:
+    github.run = answer
+
+    assert run_api(github).completed(RUN) == ""
+    assert github.paths == [RUN_PATH]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_of_github_is_followed(github: FakeGitHub, status: int) -> None:
+    github.run = Answer(status=status, location=f"{github.url}/completed")
+
+    assert run_api(github).completed(RUN) == ""
+    assert github.paths == [RUN_PATH]
+
+
+def test_an_answer_of_exactly_the_limit_is_read(github: FakeGitHub) -> None:
+    github.run = Answer(body=COMPLETED.body.ljust(MOST_BYTES))
+
+    assert run_api(github).completed(RUN)
+
+
+def test_a_server_that_is_gone_says_nothing() -> None:
+    with FakeGitHub() as gone:
+        pass
+
+    assert run_api(gone).completed(RUN) == ""
+
+
+def test_a_password_for_the_host_does_not_replace_the_token(
+    github: FakeGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login alice password swordfish\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    assert run_api(github).completed(RUN)
+    assert github.tokens == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize("token", ["line\nbreak", "\N{SNOWMAN}", "\ud800"])
+def test_a_token_that_cannot_be_sent_is_unknown(github: FakeGitHub, token: str) -> None:
+    server = "https://github.acme.test"
+    api = RunApi(api_url=github.url, server_url=server, token=token)
+
+    assert api.completed(RUN) == ""
+    assert github.asked == 0
+
+
+@pytest.mark.parametrize("status", ["success", "failed", "canceled"])
+def test_a_job_that_gitlab_calls_ended_is_over(gitlab: FakeGitLab, status: str) -> None:
+    gitlab.job = job_answer(status)
+
+    assert job_api(gitlab).ended(JOB) == f"GitLab says that job 991 has ended ({status})"
+    assert gitlab.paths == [JOB_PATH]
+    assert gitlab.headers[0]["private-token"] == TOKEN
+    assert "job-token" not in gitlab.headers[0]
+
+
+def test_without_an_access_token_the_jobs_own_is_tried(gitlab: FakeGitLab) -> None:
+    assert job_api(gitlab, token="").ended(JOB)
+    assert gitlab.headers[0]["job-token"] == "canary-job-token"
+    assert "private-token" not in gitlab.headers[0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(job_answer(s) for s in ("canceling", "skipped", "running", "pending", "manual", "")),
+        *(job_answer(s) for s in ("created", "scheduled", "waiting_for_resource", 1, None)),
+        job_answer("failed", finished_at=None),
+        job_answer("failed", finished_at=""),
+        job_answer("failed", finished_at=1),
+        job_answer("failed", job=992),
+        job_answer("failed", job="991"),
+        Answer(status=401, body=FAILED.body),
+        Answer(status=403, body=FAILED.body),
+        Answer(status=404, body=FAILED.body),
+        Answer(status=429, body=FAILED.body),
+        Answer(status=502, body=FAILED.body),
+        Answer(status=302, location="/ended"),
+        Answer(body=b"[" + FAILED.body + b"]"),
+        Answer(body=b"<html>"),
+        Answer(manner="hang"),
+        Answer(manner="drip", body=FAILED.body),
+    ],
+)
+def test_any_other_answer_of_gitlab_says_nothing(gitlab: FakeGitLab, answer: Answer) -> None:
+    gitlab.job = answer
+
+    assert job_api(gitlab).ended(JOB) == ""
+    assert gitlab.paths == [JOB_PATH]
+
+
+def test_in_the_background_each_owner_is_asked_about_at_its_own_platform(
+    github: FakeGitHub, gitlab: FakeGitLab
+) -> None:
+    environ = {
+        "GITHUB_API_URL": github.url,
+        "GITHUB_SERVER_URL": "https://github.acme.test",
+        "CI_API_V4_URL": gitlab.url,
+        "CI_SERVER_URL": "https://gitlab.acme.test",
+        "GCS_CI_LOCK_GITLAB_TOKEN": "for-gitlab",
+    }
+    verifier = verifier_of(environ, github_token="for-github", clock=SystemClock())
+
+    assert verifier.proof(RUN) == ""
+    assert "completed" in awaited(verifier, RUN)
+    assert "ended" in awaited(verifier, JOB)
+
+    assert (github.paths, gitlab.paths) == ([RUN_PATH], [JOB_PATH])
+    assert "for-gitlab" not in json.dumps(github.headers)
+    assert "for-github" not in json.dumps(gitlab.headers)
+
+
+def test_a_refusal_is_not_asked_again_within_the_minute(github: FakeGitHub) -> None:
+    github.run = Answer(status=429)
+    environ = {"GITHUB_API_URL": github.url, "GITHUB_SERVER_URL": "https://github.acme.test"}
+    verifier = verifier_of(environ, github_token=TOKEN, clock=SystemClock())
+    pause = threading.Event()
+
+    for _ in range(100):
+        assert verifier.proof(RUN) == ""
+        pause.wait(0.01)
+
+    assert github.paths == [RUN_PATH]
