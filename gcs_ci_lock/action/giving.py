@@ -38,13 +38,23 @@ class Giving:
             UsageError: what the main stage has left is spoiled, and no keeper is found.
         """
         try:
-            handovers = self._files.handovers()
+            handovers = self._left()
         except UsageError as spoiled:
             return self._by_label(spoiled)
         if not handovers:
             return self._nothing() if self._files.says_nothing_is_left else self._by_label(None)
         codes = [self._end(handover) for handover in reversed(handovers)]
         return next((code for code in codes if code), 0)
+
+    def _left(self) -> list[Handover]:
+        try:
+            return self._files.handovers()
+        except UsageError as spoiled:
+            handovers = self._files.handovers_in_files()
+            if not handovers:
+                raise
+            self._step.warning(str(spoiled))
+            return handovers
 
     def _by_label(self, spoiled: UsageError | None) -> int:
         """Stop the keepers of whose leases nothing was handed on; they release by themselves.

@@ -74,8 +74,14 @@ class StepFiles:
         if text := self._step.state(STATE):
             lines = text.splitlines()
             return [Handover.decode(line, source="the step's state") for line in lines]
-        if self._folder is None:
-            return []
+        return self.handovers_in_files()
+
+    def handovers_in_files(self) -> list[Handover]:
+        """Return likewise what stands in the files, whatever the runner hands on.
+
+        Raises:
+            UsageError: what is there is no lease.
+        """
         charges = self._read_all(f"{_PREFIX}{self.step_id}-*.json")
         return sorted((charge.handover for charge in charges), key=lambda one: one.name)
 
