@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 # Three refusals are seen within 90 s, slow answers included.
 POLL_EVERY = 25.0
 MOST_REFUSALS = 3
+
+TokenWord = Literal["accepted", "refused", "unknown"]
 
 
 class JobEnd:
@@ -24,6 +27,7 @@ class JobEnd:
         """
         self._event = event if event is not None and _is_there(event) else None
         self._refusals = 0
+        self._accepted = False
 
     def over(self) -> str:
         """Return why the job is over, for people, or "" if nothing says so."""
@@ -33,19 +37,21 @@ class JobEnd:
             return "the runner has removed the job's files"
         return ""
 
-    def heard(self, *, refused: bool) -> None:
-        """Take note of whether the job's token was refused just now."""
+    def heard(self, word: TokenWord) -> None:
+        """Take note of what was said of the job's token just now."""
+        # A token that was never good says nothing of the job: it may have expired long before.
+        self._accepted = self._accepted or word == "accepted"
         # Afterwards the lease is being released: a late answer does not bring the job back.
-        if self._refusals < MOST_REFUSALS:
-            self._refusals = self._refusals + 1 if refused else 0
+        if self._accepted and self._refusals < MOST_REFUSALS:
+            self._refusals = self._refusals + 1 if word == "refused" else 0
 
-    def ask_again_and_again(self, refused: Callable[[], bool]) -> None:
+    def ask_again_and_again(self, word: Callable[[], TokenWord]) -> None:
         """Ask in a thread of its own, so that no renewal waits for the answer."""
 
         def ask() -> None:
             pause = threading.Event()
             while not self.over():
-                self.heard(refused=refused())
+                self.heard(word())
                 pause.wait(POLL_EVERY)
 
         threading.Thread(target=ask, name="job-end", daemon=True).start()

@@ -66,4 +66,4 @@ def open_regular(path: Path, flags: int) -> int:
         return descriptor
     os.close(descriptor)
     message = "it is not a regular file"
-    raise OSError(0, message)
+    raise OSError(0, message, str(path))

@@ -12,9 +12,13 @@ from gcs_ci_lock.core.charge import JobAccess
 from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import LockError
+from gcs_ci_lock.jobend import TokenWord
 
 TIMEOUT = 5.0
+_GOOD = 200
 _REFUSED = 401
+# A token that no header can carry is a ValueError.
+_NO_ANSWER = (requests.RequestException, ValueError)
 _ACCEPTED = 202
 # The run is over, or is being cancelled already.
 _CONFLICT = 409
@@ -28,16 +32,17 @@ class GitHubApi:
         self._job = job
         self._headers = _headers(job.token)
 
-    def refuses_token(self) -> bool:
+    def token_word(self) -> TokenWord:
         """Tell whether the job's token is refused, as after the job's end.
 
         Any other answer, and none, say nothing. The request does not count against a rate limit.
         """
         try:
             answer = self._send("GET", "/rate_limit")
-        except requests.RequestException:
-            return False
-        return answer.status_code == _REFUSED
+        except _NO_ANSWER:
+            return "unknown"
+        words: dict[int, TokenWord] = {_GOOD: "accepted", _REFUSED: "refused"}
+        return words.get(answer.status_code, "unknown")
 
     def cancel_run(self) -> None:
         """Cancel the job's run; it ends as if a person had cancelled it.
@@ -48,7 +53,7 @@ class GitHubApi:
         path = f"/repos/{self._job.repository}/actions/runs/{self._job.run_id}/cancel"
         try:
             answer = self._send("POST", path)
-        except requests.RequestException as error:
+        except _NO_ANSWER as error:
             message = f"the run could not be cancelled: no answer ({type(error).__name__})"
             raise LockError(message) from None
         if answer.status_code not in (_ACCEPTED, _CONFLICT):

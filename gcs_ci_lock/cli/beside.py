@@ -52,7 +52,7 @@ class _Keeping:
     def run(self) -> int:
         charge, handover = self._charge, self._charge.handover
         if charge.job.token and charge.job.api_url:
-            self._end.ask_again_and_again(GitHubApi(charge.job).refuses_token)
+            self._end.ask_again_and_again(GitHubApi(charge.job).token_word)
         connection, lock = open_handed(handover, environ=os.environ, pinned=charge.pinned)
         result = keep_handed(
             lock,

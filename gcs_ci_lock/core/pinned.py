@@ -15,8 +15,10 @@ from gcs_ci_lock.errors import UsageError
 # A subject token that is known only as text stands here in the credential source; not Google's.
 TOKEN_KEY: Final = "gcs_ci_lock_token"  # noqa: S105 - the name of a field
 _SECRET_KEYS: Final = frozenset(
-    {"private_key", "refresh_token", "client_secret", "Authorization", TOKEN_KEY}
+    {"private_key", "refresh_token", "client_secret", "authorization", TOKEN_KEY}
 )
+# Of a header that nobody knows, so much is taken for a secret and not for a word.
+_LEAST_SECRET: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +73,7 @@ def _secrets(value: object, *, secret: bool = False) -> Iterator[str]:
             yield value.removeprefix("Bearer ")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _secrets(inner, secret=secret or key in _SECRET_KEYS)
+            yield from _secrets(inner, secret=secret or key.lower() in _SECRET_KEYS)
+            if key == "headers" and isinstance(inner, Mapping):
+                texts = (text for text in inner.values() if isinstance(text, str))
+                yield from (text for text in texts if len(text) >= _LEAST_SECRET)

@@ -74,7 +74,13 @@ class Engine:
         labels = {**home.labels, LEASE_LABEL: lease, STEP_LABEL: step}
         try:
             container = self._client.containers.create(
-                home.image, PROGRAM, name=f"gcs-ci-lock-{lease}", labels=labels, **hardened(home)
+                home.image,
+                PROGRAM,
+                name=f"gcs-ci-lock-{lease}",
+                labels=labels,
+                # A client configuration's proxies can contain passwords, and would be variables.
+                use_config_proxy=False,
+                **hardened(home),
             )
         except ENGINE_ERRORS as error:
             raise NoSidecar(refused(error)) from None

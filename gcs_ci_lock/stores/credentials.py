@@ -1,5 +1,6 @@
 """Google credentials: chosen once, pinned by their content, loaded wherever they are needed."""
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from google.auth.compute_engine import _metadata
 from gcs_ci_lock.core.pinned import AMBIENT, TOKEN_KEY, Pinned
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.errors import Denied, UsageError
+from gcs_ci_lock.privatefile import open_regular
 from gcs_ci_lock.stores.federation import Federation, federated
 
 SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -50,10 +52,22 @@ def pin(
             raise UsageError(message)
         return Pinned(info=federated(federation, environ))
     if credentials_json:
-        return Pinned(info=_typed(Pinned.decode(credentials_json, source="credentials-json")))
+        given = _typed(Pinned.decode(credentials_json, source="credentials-json"))
+        return Pinned(info=_with_token(given))
     named = _named(environ)
     # No keeper elsewhere sees the file of a token: it is read now.
     return AMBIENT if named is None else Pinned(info=_with_token(named))
+
+
+# What the library raises at configurations of an unknown shape.
+_UNUSABLE = (
+    auth_errors.GoogleAuthError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OSError,
+)
 
 
 def load_named(environ: Mapping[str, str]) -> auth_credentials.Credentials:
@@ -77,7 +91,7 @@ def load(pinned: Pinned) -> auth_credentials.Credentials:
             # It warns of configurations from strangers: these are the user's own.
             warnings.simplefilter("ignore")
             return _loaded(pinned.info)
-    except (auth_errors.GoogleAuthError, ValueError, TypeError, KeyError, OSError) as error:
+    except _UNUSABLE as error:
         # Its text can show what is in the configuration.
         cause = type(error).__name__ if pinned.info is not None else printable(str(error))
         message = f"there are no usable Google credentials ({cause}). {_EXPECTED}"
@@ -158,7 +172,8 @@ def _subject(source: Mapping[str, Any]) -> str:
 
 
 def _text_of(path: Path) -> str:
-    with path.open("rb") as file:
+    # Opening a pipe would wait for somebody at its other end.
+    with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
         body = file.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
         message = f"{path} is larger than {MOST_BYTES} bytes"

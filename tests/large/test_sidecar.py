@@ -1,5 +1,6 @@
 """The keeper beside a job, in real containers started as the runner starts them."""
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from gcs_ci_lock.clock import SystemClock
 from gcs_ci_lock.emulator import EmbeddedServer
 from tests.support.bucket import TestBucket
 from tests.support.container_step import RUNNER_LABEL, ContainerStep, gone, keepers
-from tests.support.docker import docker, inspect
+from tests.support.docker import IMAGE, docker, inspect
 from tests.support.fake_github import FakeGitHub
 from tests.support.runner import ended
 
@@ -197,6 +198,76 @@ def test_a_killed_keepers_lease_that_still_stands_is_released_and_told_as_lost_t
         assert stage.exit_code == 76
         assert "its keeper is gone" in stage.said("error")
     assert not held_by_another(bucket)
+
+
+def test_a_keeper_that_somebody_stops_is_a_loss_to_post(bucket: TestBucket, tmp_path: Path) -> None:
+    step = acquired(step_of(bucket, tmp_path))
+
+    docker("stop", step.keeper)
+    free = not held_by_another(bucket)
+    post = step.post()
+
+    assert free
+    assert post.exit_code == 76, post
+    assert "its keeper was told to stop" in post.said("error")
+
+
+def test_an_early_release_hides_no_loss(bucket: TestBucket, tmp_path: Path) -> None:
+    step = acquired(step_of(bucket, tmp_path))
+    docker("kill", step.keeper)
+
+    release = another(step, "release", mode="release").main()
+    post = step.post()
+
+    for stage in (release, post):
+        assert stage.exit_code == 76
+        assert "its keeper is gone" in stage.said("error")
+    assert not held_by_another(bucket)
+
+
+def test_a_keeper_that_was_made_and_never_started_is_removed(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = acquired(step_of(bucket, tmp_path))
+    docker("rm", "--force", step.keeper)
+    label = f"gcs-ci-lock.lease={step.outputs['lease-id']}"
+    named = ("--name", step.keeper, "--label", label, "--label", RUNNER_LABEL)
+    docker("create", *named, IMAGE, "true")
+
+    post = step.post()
+
+    assert post.exit_code == 76, post
+    assert keepers() == []
+
+
+def test_a_step_that_takes_two_locks_has_a_keeper_for_each(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = acquired(step_of(bucket, tmp_path, name="prod\ndb"))
+
+    check = another(step, "check", mode="check", name="").main()
+    running = keepers()
+    post = step.post()
+
+    assert len(running) == 2
+    assert check.log.count("is held: fencing token") == 2
+    assert post.exit_code == 0, post
+    assert keepers() == []
+    assert [bucket.record(name)["holders"] for name in ("db", "prod")] == [[], []]
+
+
+def test_the_proxies_of_a_client_configuration_are_no_variables_of_the_keeper(
+    bucket: TestBucket, tmp_path: Path
+) -> None:
+    step = step_of(bucket, tmp_path)
+    proxies = {"default": {"ftpProxy": f"http://user:{CANARY}@proxy.example"}}
+    (tmp_path / "workflow" / "config.json").write_text(json.dumps({"proxies": proxies}))
+    step.environ["DOCKER_CONFIG"] = "/github/workflow"
+
+    acquired(step)
+
+    assert CANARY not in docker("inspect", step.keeper)
+    assert step.post().exit_code == 0
 
 
 def test_a_keeper_that_slept_longer_than_its_lease_never_renews_it_again(

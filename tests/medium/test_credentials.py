@@ -1,6 +1,7 @@
 """Credentials that are pinned by their content, against a token exchange on this machine."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -108,12 +109,15 @@ def test_a_token_in_a_file_is_read_when_it_is_pinned(
     token.write_text("from-file\n" if form == "text" else '{"id": "from-file"}')
     source = {"file": str(token), "format": {"type": form, "subject_token_field_name": "id"}}
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(sts.configuration(credential_source=source)))
+    given = json.dumps(sts.configuration(credential_source=source))
+    path.write_text(given)
     pinned = pin({"GOOGLE_APPLICATION_CREDENTIALS": str(path)})
+    by_content = pin({}, credentials_json=given)
 
     token.unlink()
     lock_of(bucket, Pinned.decode(pinned.encoded(), source="x")).look()
 
+    assert by_content == pinned
     assert [form["subject_token"] for form in sts.exchanged] == ["from-file"]
 
 
@@ -205,7 +209,11 @@ def test_an_exchange_that_is_gone_is_waited_for(bucket: TestBucket) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '"canary"', '{"canary": 1}', '{"type": 7}', '{"type": "canary-type"}'],
+    [
+        *("", "{", "[]", '"canary"', '{"canary": 1}', '{"type": 7}', '{"type": "canary-type"}'),
+        '{"type": "external_account", "credential_source": []}',
+        '{"type": "impersonated_service_account"}',
+    ],
 )
 def test_what_is_no_configuration_is_refused_and_not_repeated(
     bucket: TestBucket, tmp_path: Path, content: str
@@ -236,6 +244,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
         pin({"GOOGLE_APPLICATION_CREDENTIALS": str(path)})
 
     assert str(path) in str(refused.value)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    with pytest.raises(Denied, match="it is not a regular file"):
+        pin({"GOOGLE_APPLICATION_CREDENTIALS": str(path)})
 
 
 def test_given_credentials_that_are_none_name_their_input() -> None:

@@ -2,18 +2,24 @@
 
 import pytest
 
-from gcs_ci_lock.jobend import JobEnd
+from gcs_ci_lock.jobend import JobEnd, TokenWord
 
 pytestmark = pytest.mark.example
+
+WORDS: tuple[TokenWord, ...] = (
+    *("accepted", "refused", "refused", "unknown"),
+    *("refused", "refused", "accepted", "refused"),
+)
 
 
 def test_three_refusals_in_a_row_are_the_end() -> None:
     end = JobEnd(None)
+    end.heard("accepted")
 
     for _ in range(2):
-        end.heard(refused=True)
+        end.heard("refused")
         assert end.over() == ""
-    end.heard(refused=True)
+    end.heard("refused")
 
     assert "refused the job's token 3 times in a row" in end.over()
 
@@ -21,17 +27,27 @@ def test_three_refusals_in_a_row_are_the_end() -> None:
 def test_any_other_answer_between_begins_anew() -> None:
     end = JobEnd(None)
 
-    for refused in (True, True, False, True, True):
-        end.heard(refused=refused)
+    for word in WORDS:
+        end.heard(word)
 
     assert end.over() == ""
 
 
 def test_the_end_is_not_taken_back() -> None:
     end = JobEnd(None)
+    end.heard("accepted")
     for _ in range(3):
-        end.heard(refused=True)
+        end.heard("refused")
 
-    end.heard(refused=False)
+    end.heard("accepted")
 
     assert end.over()
+
+
+def test_a_token_that_was_never_good_says_nothing_of_the_job() -> None:
+    end = JobEnd(None)
+
+    for _ in range(9):
+        end.heard("refused")
+
+    assert end.over() == ""

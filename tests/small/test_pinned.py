@@ -92,13 +92,17 @@ def test_every_secret_is_told_to_be_masked_and_nothing_else() -> None:
             "refresh_token": "s3",
             "credential_source": {
                 "url": "https://x",
-                "headers": {"Authorization": "Bearer s4", "Metadata": "True"},
+                "headers": {
+                    "Authorization": "Bearer s4",
+                    "Metadata": "True",
+                    "X-Api-Key": "long enough",
+                },
                 TOKEN_KEY: "s5",
             },
         }
     )
 
-    assert set(pinned.secrets()) == {"s1", "s2", "s3", "Bearer s4", "s4", "s5"}
+    assert set(pinned.secrets()) == {*("s1", "s2", "s3", "Bearer s4", "s4", "s5", "long enough")}
     assert AMBIENT.secrets() == ()
 
 
