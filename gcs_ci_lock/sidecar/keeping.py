@@ -51,8 +51,8 @@ class Keeping:
 
     @property
     def runs(self) -> bool:
-        """Tell whether it runs: one that was made and never started keeps nothing."""
-        return str(self._container.status) == "running"
+        """Tell whether it was started, and has not ended: one that is paused may go on."""
+        return str(self._container.status) in ("running", "paused", "restarting")
 
     def heard(self) -> Heard:
         """Return what it has said; a container that is gone has said nothing."""
