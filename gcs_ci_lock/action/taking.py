@@ -260,7 +260,8 @@ class Taking:
         # What is lost may be another's by now, unless it was only held for too long.
         ours = [one for one in taken if (lost := one.lost()) is None or lost.spent]
         gone = give_back(ours, self._step.say)
-        for one, lost in losses:
+        if losses:
+            one, lost = losses[0]
             loss = lease_lost(one.name, lost)
             handover, job = one.charge.handover, one.charge.job
             return tell_loss(self._step, handover, loss, job=job, cancelled=False)
