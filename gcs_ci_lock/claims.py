@@ -6,7 +6,8 @@ In model/lock.pml: seen_outside.
 from gcs_ci_lock.core.queue import Claimant
 from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.errors import Ambiguous, Changed, LockError
-from gcs_ci_lock.lock import Lock, Stored
+from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.stored import Stored
 
 
 class Claims:

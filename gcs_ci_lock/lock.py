@@ -3,14 +3,13 @@
 What it does not promise: that a command stops when its lease is lost (that is the keeper's and
 the supervisor's), or that anything is fair (that is `waiting`'s).
 
-In model/lock.pml: look, send, answer, landed, MAY_RENEW.
+In model/lock.pml: landed, MAY_RENEW.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gcs_ci_lock.core import protocol
-from gcs_ci_lock.core.codec import decode_record, encode_record
 from gcs_ci_lock.core.instant import Interval
 from gcs_ci_lock.core.loss import Lost, given_up, taken_away
 from gcs_ci_lock.core.names import LockPaths
@@ -18,19 +17,11 @@ from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.core.queue import Claimant, fits
 from gcs_ci_lock.core.record import Ended, Holder, Record, Ticket
 from gcs_ci_lock.core.request import Tenure
-from gcs_ci_lock.core.strict import MAX_RECORD_BYTES
 from gcs_ci_lock.core.tickets import decode_ticket
 from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import Changed
-from gcs_ci_lock.ports import Clock, Entry, Found, Missing, ServerClock, Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """The record as the bucket had it; `record` is None and `generation` 0 where there is none."""
-
-    record: Record | None
-    generation: int
+from gcs_ci_lock.ports import Clock, Entry, ServerClock, Store
+from gcs_ci_lock.stored import RecordObject, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +64,7 @@ class Lock:
         self.clock = clock
         self.server_clock = server_clock
         self.timing = timing
-        self._stored: Stored | None = None
-        # False after a write of ours whose effect has not been read again.
-        self._certain = False
-        self._fence_seen = 0
+        self._object = RecordObject(paths, store=store, timing=timing)
         # Beat number of each attempt to write our lease -> boot clock when it was begun.
         self._sent: dict[int, float] = {}
 
@@ -87,19 +75,7 @@ class Lock:
             StoreError: as `Store.read`.
             RecordInvalid: what is there is no record of this lock.
         """
-        known = self._stored.generation if self._stored and self._stored.generation else None
-        answer = self.store.read(
-            self.paths.record, known=known, limit=MAX_RECORD_BYTES, timeout=self.timing.read_timeout
-        )
-        match answer:
-            case Found():
-                record = decode_record(answer.body, uri=self.paths.record_uri, name=self.paths.name)
-                self._remember(Stored(record=record, generation=answer.generation))
-            case Missing():
-                self._remember(Stored(record=None, generation=0))
-            case _:
-                self._certain = True
-        return self._believed_stored()
+        return self._object.look()
 
     def tickets(self) -> tuple[Ticket, ...]:
         """List the queue; one request a page. Objects that are no tickets are passed over."""
@@ -120,7 +96,7 @@ class Lock:
             Changed: somebody wrote since; look again.
             Ambiguous: it may have landed; look again before anything else.
         """
-        stored = self._believed_stored()
+        stored = self._object.known
         # One reading serves the stamp and the deadline.
         boot = self.clock.boot()
         now = self.server_clock.at(boot)
@@ -135,10 +111,10 @@ class Lock:
             claimant,
             now=now,
             beat=self._next_beat(0),
-            fence_seen=self._fence_seen,
+            fence_seen=self._object.fence_seen,
         )
         self._sent[written.holder.beat] = boot
-        self._write(written.record, stored.generation)
+        self._object.write(written.record, over=stored)
         return self._tenure(written.holder, boot)
 
     def landed(self, holder: Holder) -> Tenure:
@@ -165,21 +141,21 @@ class Lock:
             now = self.server_clock.at(boot)
             if not tenure.believed(boot, now.latest):
                 return given_up(tenure, boot)
-            if self._stored is None or not self._certain:
+            if not self._object.certain:
                 stored = self.look()
                 holder = stored.record.holder(tenure.lease) if stored.record else None
                 if holder and holder.beat > tenure.beat and holder.beat in self._sent:
                     return self.landed(holder)
                 # Reading took time: stamp and deadline need a reading of their own.
                 continue
-            record = self._stored.record or protocol.empty_record(self.paths.name, now.latest)
+            record = self._object.known.record or protocol.empty_record(self.paths.name, now.latest)
             beat = self._next_beat(tenure.beat)
             result = protocol.renew(record, tenure.lease, now=now, beat=beat)
             if isinstance(result, NotHeld):
                 return taken_away(tenure.token, result)
             self._sent[beat] = boot
             try:
-                self._write(result.record, self._stored.generation)
+                self._object.write(result.record, over=self._object.known)
             except Changed:
                 continue
             return self._tenure(result.holder, boot)
@@ -196,7 +172,7 @@ class Lock:
             RecordInvalid: likewise.
         """
         while True:
-            stored = self._stored if self._stored and self._certain else self.look()
+            stored = self._object.look_unless_certain()
             if stored.record is None:
                 return NotHeld(ended=None, holders=())
             now = self.now()
@@ -207,7 +183,7 @@ class Lock:
                     return Released(ended=result.ended)
                 return result
             try:
-                self._write(result.record, stored.generation)
+                self._object.write(result.record, over=stored)
             except Changed:
                 continue
             return Released(ended=result.ended)
@@ -224,14 +200,14 @@ class Lock:
             RecordInvalid: what is there is no record of this lock.
         """
         while True:
-            stored = self._stored if self._stored and self._certain else self.look()
+            stored = self._object.look_unless_certain()
             now = self.now()
             record = stored.record or protocol.empty_record(self.paths.name, now.latest)
             changed = transition(record, now)
             if changed == record:
                 return record
             try:
-                self._write(changed, stored.generation)
+                self._object.write(changed, over=stored)
             except Changed:
                 continue
             return changed
@@ -246,38 +222,18 @@ class Lock:
             StoreError: it is not known; call again.
         """
         while True:
-            self._certain = False
+            self._object.certain = False
             result = self.release(lease)
             if isinstance(result, Released) or result.ended is not None:
                 return result
-            stored = self._believed_stored()
+            stored = self._object.known
             unchanged = stored.record or protocol.empty_record(self.paths.name, self.now().latest)
             try:
-                self._write(unchanged, stored.generation)
+                self._object.write(unchanged, over=stored)
             except Changed:
                 # Perhaps by the stray write itself.
                 continue
             return result
-
-    def _believed_stored(self) -> Stored:
-        return self._stored or Stored(record=None, generation=0)
-
-    def _remember(self, stored: Stored) -> None:
-        self._stored = stored
-        self._certain = True
-        if stored.record:
-            self._fence_seen = max(self._fence_seen, stored.record.fence)
-
-    def _write(self, record: Record, generation: int) -> None:
-        # Until the answer is here, and after any but a good one, only reading tells what is there.
-        self._certain = False
-        entry = self.store.write(
-            self.paths.record,
-            encode_record(record),
-            generation=generation,
-            timeout=self.timing.write_timeout,
-        )
-        self._remember(Stored(record=record, generation=entry.generation))
 
     def _next_beat(self, acknowledged: int) -> int:
         return max([acknowledged, *self._sent]) + 1

@@ -20,10 +20,11 @@ from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.deaths import Deaths
 from gcs_ci_lock.errors import Ambiguous, Changed
 from gcs_ci_lock.leaving import depart
-from gcs_ci_lock.lock import Lock, Stored
+from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.ports import Chance, Observer, Stop, Verifier
 from gcs_ci_lock.silence import Silence
 from gcs_ci_lock.standing import Standing
+from gcs_ci_lock.stored import Stored
 
 HEAD_POLL = 1.0
 SLOWEST_POLL = 4.0

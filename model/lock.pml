@@ -63,9 +63,9 @@ Write writes[2 * N];
 
 /* rule: Lock, gcs_ci_lock/lock.py */
 mtype where[N];
-Record view[N];   /* `_stored` */
+Record view[N];   /* `RecordObject.known` */
 bool fresh[N];    /* its generation is still the stored one */
-bool certain[N];  /* `_certain` */
+bool certain[N];  /* `RecordObject.certain` */
 
 /* rule: Tenure, gcs_ci_lock/core/request.py */
 byte left[N];     /* the client believes that it holds the lock while this is above 0 */
@@ -231,14 +231,14 @@ inline arrive(i) {
     fi
 }
 
-/* rule: Lock.look, gcs_ci_lock/lock.py */
+/* rule: RecordObject.look, gcs_ci_lock/stored.py */
 inline look(c) {
     copy(view[c], stored);
     fresh[c] = true;
     certain[c] = true
 }
 
-/* rule: Lock._write, gcs_ci_lock/lock.py */
+/* rule: RecordObject.write, gcs_ci_lock/stored.py */
 inline send(c, grant) {
     certain[c] = false;
     writes[c].grants = grant;

@@ -34,9 +34,9 @@ ANSWERS = (
         "exclusion",
         (
             LOCK,
-            "        self._write(written.record, stored.generation)\n",
+            "        self._object.write(written.record, over=stored)\n",
             (
-                "        try:\n            self._write(written.record, stored.generation)\n"
+                "        try:\n            self._object.write(written.record, over=stored)\n"
                 "        except Ambiguous:\n            pass\n"
             ),
         ),
@@ -64,7 +64,7 @@ ANSWERS = (
     wrong(
         "no rewrite when a claim is given up",
         f"{SMALL}claiming.py::test_leaving_with_an_unknown_claim_blocks_the_stray_write",
-        (LOCK, "self._write(unchanged, stored.generation)", "unchanged = None"),
+        (LOCK, "self._object.write(unchanged, over=stored)", "unchanged = None"),
     ),
     wrong(
         "no look at the stop flag after a claim",

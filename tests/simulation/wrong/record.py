@@ -6,9 +6,9 @@ LOCK = "gcs_ci_lock/lock.py"
 PROTOCOL = "gcs_ci_lock/core/protocol.py"
 # What the record's generation is just now: so the precondition of a write always holds.
 THERE = """
-    def _there(self) -> int:
+    def _there(self) -> Stored:
         found = self.store.read(self.paths.record, known=None, limit=9**9, timeout=9)
-        return found.generation if isinstance(found, Found) else 0
+        return Stored(record=None, generation=getattr(found, "generation", 0))
 
     def _next_beat"""
 
@@ -16,19 +16,19 @@ RECORD = (
     wrong(
         "a claim without the generation",
         "history complete",
-        (LOCK, "written.record, stored.generation", "written.record, self._there()"),
+        (LOCK, "written.record, over=stored", "written.record, over=self._there()"),
         (LOCK, "\n    def _next_beat", THERE),
     ),
     wrong(
         "a renewal without the generation",
         "history complete",
-        (LOCK, "result.record, self._stored.generation", "result.record, self._there()"),
+        (LOCK, "result.record, over=self._object.known", "result.record, over=self._there()"),
         (LOCK, "\n    def _next_beat", THERE),
     ),
     wrong(
         "a release without the generation",
         "history complete",
-        (LOCK, "result.record, stored.generation", "result.record, self._there()"),
+        (LOCK, "result.record, over=stored", "result.record, over=self._there()"),
         (LOCK, "\n    def _next_beat", THERE),
     ),
     wrong(
