@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gcs_ci_lock import sidecar
-from gcs_ci_lock.action.ends import tell_loss
+from gcs_ci_lock.action.staying import stay
 from gcs_ci_lock.action.stepfiles import StepFiles
 from gcs_ci_lock.action.taken import Beside, Taken
 from gcs_ci_lock.action.telling import (
@@ -24,9 +24,8 @@ from gcs_ci_lock.core.pinned import Pinned
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
-from gcs_ci_lock.held import first_loss, give_back, take_all, while_kept
+from gcs_ci_lock.held import give_back, take_all
 from gcs_ci_lock.jobend import JobEnd
-from gcs_ci_lock.minding import LOOK_EVERY
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.report.lines import lease_lost
 from gcs_ci_lock.report.progress import Progress
@@ -90,7 +89,7 @@ class Taking:
         """
         if self._hold:
             taken = self._take_all(self._requests, "process", None)
-            return self._exit_code if taken is None else self._keep_here(taken)
+            return self._exit_code if taken is None else stay(self._step, taken, self._stop)
         why = ""
         if self._wish.keep_alive != "none":
             try:
@@ -245,26 +244,3 @@ class Taking:
             pinned=self._pinned,
             proxies=wish.proxies,
         )
-
-    def _keep_here(self, taken: Sequence[Taken]) -> int:
-        beat = spoken(self._requests[0].timing.beat or 0.0)
-        how = f"renewed every {beat} by this step until it is cancelled"
-        tell_acquired(self._step, taken, how)
-
-        def work() -> None:
-            while not self._stop.wait(LOOK_EVERY) and first_loss(taken) is None:
-                pass
-
-        while_kept(taken, work)
-        losses = [(one, lost) for one in taken if (lost := one.lost()) is not None]
-        # What is lost may be another's by now, unless it was only held for too long.
-        ours = [one for one in taken if (lost := one.lost()) is None or lost.spent]
-        gone = give_back(ours, self._step.say)
-        if losses:
-            one, lost = losses[0]
-            loss = lease_lost(one.name, lost)
-            handover, job = one.charge.handover, one.charge.job
-            return tell_loss(self._step, handover, loss, job=job, cancelled=False)
-        if gone is not None:
-            raise gone
-        return 0
