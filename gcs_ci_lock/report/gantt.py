@@ -37,7 +37,9 @@ def gantt(name: str, record: Record, now: float) -> str:
     chart = "\n    ".join(
         ["gantt", "dateFormat x", "axisFormat %H:%M:%S", "todayMarker off", *bars]
     )
-    return f"\nThe last holds of lock {plain(name)}:\n\n```mermaid\n{chart}\n```\n"
+    # The axis is drawn by the reader's browser, all else here is UTC.
+    said = f"The last holds of lock {plain(name)}, in your time zone:"
+    return f"\n{said}\n\n```mermaid\n{chart}\n```\n"
 
 
 def _sections(record: Record, now: float) -> Iterator[str]:
