@@ -48,7 +48,7 @@ fuzz: $(READY) ## let atheris choose the fuzz tests' examples: make fuzz SECONDS
 coverage: $(READY) ## branch coverage of the core, the lock and the keeper by the small tests
 	@scripts/coverage
 
-mutation: $(READY) ## change the core in 1,700 ways; the small tests must notice: ten minutes
+mutation: $(READY) ## change the core in 2,000 ways; the small tests must notice: ten minutes
 	@scripts/mutation
 
 docs: $(READY) ## write the generated parts of README.md and docs/ anew

@@ -41,7 +41,8 @@ def test_nobody_else_is(holder: Owner) -> None:
 
 def test_runs_that_say_nothing_of_themselves_are_not_each_other() -> None:
     assert known_dead(Owner(attempt="1"), Owner(attempt="2")) == ""
-    assert known_dead(replace(FIRST, run_id="", url=""), replace(SECOND, run_id="", url="")) == ""
+    assert known_dead(replace(FIRST, run_id=""), replace(SECOND, run_id="")) == ""
+    assert known_dead(replace(FIRST, url=""), replace(SECOND, url="")) == ""
 
 
 def test_the_same_identity_is_dead_and_no_identity_is_nobodys() -> None:
