@@ -2,11 +2,18 @@
 
 from gcs_ci_lock.core.death import known_dead
 from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import Ended, Owner, Record
+from gcs_ci_lock.core.record import Ended, Holder, Owner, Record
 from gcs_ci_lock.core.text import clipped
 from gcs_ci_lock.intervening import evict
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.ports import Verifier
+
+# Seconds between two questions of the first in line about one holder.
+ASK_EVERY = 60.0
+# So long the next one of its repository leaves the first question to it.
+ASK_AFTER = 10.0
+# 60 s * 2**10 is most of a day.
+_MOST_DOUBLED = 10
 
 
 class Deaths:
@@ -25,6 +32,8 @@ class Deaths:
         self._verifier = verifier
         # Lease -> the proof.
         self._proofs: dict[str, str] = {}
+        # Lease -> boot clock when it was seen to keep us out for the first time.
+        self._seen: dict[str, float] = {}
 
     def make_room(self, record: Record, turn: Turn) -> bool:
         """Evict the dead among those who keep the waiter out; tell whether there were any.
@@ -34,9 +43,11 @@ class Deaths:
         """
         if turn.beside_holders or record.frozen is not None:
             return False
+        boot = self._lock.clock.boot()
+        self._seen = {h.lease: self._seen.get(h.lease, boot) for h in record.holders}
         evicted = False
         for holder in record.holders:
-            if proof := clipped(self._proof(holder.owner, turn)):
+            if proof := clipped(self._proof(holder, turn, boot)):
                 self._proofs[holder.lease] = proof
                 evict(self._lock, holder.lease, note=proof)
                 evicted = True
@@ -46,11 +57,15 @@ class Deaths:
         """Tell whether a lease was ended by this waiter."""
         return ended.outcome == "evicted" and self._proofs.get(ended.lease) == ended.note
 
-    def _proof(self, holder: Owner, turn: Turn) -> str:
-        if proof := known_dead(holder, self._mine):
+    def _proof(self, holder: Holder, turn: Turn, boot: float) -> str:
+        if proof := known_dead(holder.owner, self._mine):
             return proof
-        # The first of a repository asks for all of it: its questions are counted together.
+        # The questions of one repository are counted together, so that each asks half as often as
+        # the one before: all together twice as often as the first alone. It may sleep, or have no
+        # permission to ask: then the others do.
         repository = (self._mine.platform, self._mine.repository)
-        if any((t.owner.platform, t.owner.repository) == repository for t in turn.ahead):
+        before = [t for t in turn.ahead if (t.owner.platform, t.owner.repository) == repository]
+        if boot - self._seen[holder.lease] < ASK_AFTER * len(before):
             return ""
-        return self._verifier.proof(holder)
+        every = ASK_EVERY * 2 ** min(len(before), _MOST_DOUBLED)
+        return self._verifier.proof(holder.owner, every=every)

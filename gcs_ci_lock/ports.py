@@ -179,12 +179,15 @@ class Observer(Protocol):
 class Verifier(Protocol):
     """Whoever can ask a CI system whether the job of a holder is over."""
 
-    def proof(self, owner: Owner) -> str:
+    def proof(self, owner: Owner, *, every: float) -> str:
         """Return the proof that the owner's job is over, for people and the history, or "".
 
         "" says nothing: the job runs, or nobody knows, or the answer is not here yet. Returns at
-        once: questions are asked in the background, one at a time, at most one a minute for each
-        owner.
+        once: questions are asked in the background, one at a time.
+
+        Args:
+            owner: whose job it is, as a record tells.
+            every: seconds that are between two questions about one owner, at least.
         """
         ...
 

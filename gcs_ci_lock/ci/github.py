@@ -19,7 +19,8 @@ def owner(environ: Mapping[str, str]) -> Owner:
     """Return the job that runs this."""
     get = environ.get
     repository, run = get("GITHUB_REPOSITORY", ""), get("GITHUB_RUN_ID", "")
-    attempt = get("GITHUB_RUN_ATTEMPT", "")
+    # Gitea and Forgejo count the attempts of each job, not of the run: theirs prove nothing.
+    attempt = "" if counts_attempts_of_jobs(environ) else get("GITHUB_RUN_ATTEMPT", "")
     server = get("GITHUB_SERVER_URL", "")
     url = f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
     if url and attempt not in ("", "1"):
@@ -37,6 +38,14 @@ def owner(environ: Mapping[str, str]) -> Owner:
         commit=get("GITHUB_SHA", ""),
         runner=get("RUNNER_NAME", ""),
     )
+
+
+def counts_attempts_of_jobs(environ: Mapping[str, str]) -> bool:
+    """Tell whether this is Gitea or Forgejo, which have each job count its own attempts.
+
+    Source: gitea/act_runner and forgejo/runner, which set these variables.
+    """
+    return any(environ.get(name) for name in ("GITEA_ACTIONS", "FORGEJO_ACTIONS"))
 
 
 class GitHubStep:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from gcs_ci_lock.ci.github import counts_attempts_of_jobs
 from gcs_ci_lock.ci.github_api import RunApi
 from gcs_ci_lock.ci.gitlab_api import JobApi
 from gcs_ci_lock.ci.verifying import BackgroundVerifier, NoVerifier
@@ -38,8 +39,11 @@ def _github(environ: Mapping[str, str], token: str) -> Ask | None:
     api_url, server_url = environ.get("GITHUB_API_URL", ""), environ.get("GITHUB_SERVER_URL", "")
     if not api_url and not server_url:
         api_url, server_url = "https://api.github.com", "https://github.com"
-    # Under act every run has the number 1. One address alone could belong to another server.
-    if environ.get("ACT") == "true" or not (token and api_url and server_url):
+    # Under act every run has the number 1.
+    if environ.get("ACT") == "true" or counts_attempts_of_jobs(environ):
+        return None
+    # One address alone could belong to another server.
+    if not (token and api_url and server_url):
         return None
     return RunApi(api_url=api_url, server_url=server_url, token=token).completed
 

@@ -9,17 +9,16 @@ from gcs_ci_lock.core.record import Owner
 from gcs_ci_lock.core.text import MAX_FOREIGN
 from gcs_ci_lock.ports import Clock
 
-# Seconds between two questions about one owner.
-ASK_EVERY: Final = 60.0
-# A record can name any number of owners. 16 a minute are 960 an hour, and the token of a GitHub
-# job has 1000, which it shares with the other jobs of its repository.
-MOST_OWNERS: Final = 16
+# A record can name any number of owners. The token of a GitHub job has 1000 questions an hour that
+# it shares with the other jobs of its repository: 8 owners a minute are 480 for the first in line,
+# and as many again for all behind it.
+MOST_OWNERS: Final = 8
 
 
 class NoVerifier:
     """Knows nothing: where nothing can be asked, or nothing should be."""
 
-    def proof(self, owner: Owner) -> str:  # noqa: ARG002 - the port's signature
+    def proof(self, owner: Owner, *, every: float) -> str:  # noqa: ARG002 - the port's signature
         """Return ""."""
         return ""
 
@@ -36,10 +35,10 @@ class _Asked:
 
 
 class BackgroundVerifier:
-    """Asks about one owner at a time, about each at most once a minute, and keeps the proofs.
+    """Asks about one owner at a time, about each as seldom as the caller says; keeps the proofs.
 
-    Of many owners only the last 16 are remembered; the others have to wait. So it asks 16 questions
-    a minute at most, whatever a record says. Safe for several threads.
+    Of many owners only the last 8 are remembered; the others have to wait. So it asks 8 questions
+    in that time at most, whatever a record says. Safe for several threads.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class BackgroundVerifier:
         # The last one asked stands last.
         self._asked: dict[tuple[str, ...], _Asked] = {}
 
-    def proof(self, owner: Owner) -> str:
+    def proof(self, owner: Owner, *, every: float) -> str:
         """Return the proof that is known, or ""; then a question may be on its way afterwards."""
         # The page belongs to it: two servers can have the same repository and run.
         key = (owner.platform, owner.repository, owner.run_id, owner.attempt, owner.url)
@@ -75,7 +74,7 @@ class BackgroundVerifier:
             known = self._asked.get(key)
             if known is not None and known.proof:
                 return known.proof
-            if not self._take_turn(key):
+            if not self._take_turn(key, every):
                 return ""
         try:
             self._start(lambda: self._carry_out(owner, key))
@@ -84,12 +83,12 @@ class BackgroundVerifier:
             self._answered(key, "")
         return ""
 
-    def _take_turn(self, key: tuple[str, ...]) -> bool:
+    def _take_turn(self, key: tuple[str, ...], every: float) -> bool:
         now = self._clock.boot()
         known = self._asked.get(key)
         if known is None and len(self._asked) >= MOST_OWNERS:
             known = next(iter(self._asked.values()))
-        if self._busy or (known is not None and now - known.at < ASK_EVERY):
+        if self._busy or (known is not None and now - known.at < every):
             return False
         self._busy = True
         self._asked.pop(key, None)

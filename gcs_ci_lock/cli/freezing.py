@@ -8,6 +8,7 @@ from gcs_ci_lock.ci.detect import detect_owner
 from gcs_ci_lock.cli.common import open_bucket
 from gcs_ci_lock.core.record import Freeze
 from gcs_ci_lock.core.settings import lock_paths
+from gcs_ci_lock.core.strict import MAX_TIME
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import DEFAULT_TTL, Timing, parse_duration
 from gcs_ci_lock.errors import UsageError
@@ -78,23 +79,36 @@ def _ends_at(text: str, now: float) -> float | None:
     if not text:
         return None
     if not re.match(r"[0-9]{4}-", text):
-        return now + _positive(parse_duration(text, "until"), text)
+        return _to_come(now + _duration(text), now, text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        message = (
-            f'until "{printable(text)}" is not a time: expected a duration like 2h, or a moment '
-            "with its zone like 2026-11-24T06:00Z"
-        )
-        raise UsageError(message)
-    _positive(moment.timestamp() - now, text)
-    return moment.timestamp()
+        raise _no_time(text)
+    return _to_come(moment.timestamp(), now, text)
 
 
-def _positive(seconds: float, text: str) -> float:
-    if seconds > 0:
-        return seconds
-    message = f'until "{printable(text)}" is over already: expected a time that is to come'
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text, "until")
+    except UsageError:
+        raise _no_time(text) from None
+
+
+def _no_time(text: str) -> UsageError:
+    return UsageError(
+        f'until "{printable(text)}" is not a time: expected a duration like 2h, or a moment '
+        "with its zone like 2026-11-24T06:00Z"
+    )
+
+
+def _to_come(moment: float, now: float, text: str) -> float:
+    if now < moment <= MAX_TIME:
+        return moment
+    wrong = "is over already" if moment <= now else "is too far away"
+    message = (
+        f'until "{printable(text)}" {wrong}: expected a time that is to come. Without --until '
+        "a freeze lasts until `unfreeze`"
+    )
     raise UsageError(message)

@@ -38,7 +38,7 @@ def encode_record(record: Record) -> bytes:
     """Return the record's JSON; foreign text is cut to 200 characters.
 
     Raises:
-        UsageError: it would not be read back: too large, or its fence is.
+        UsageError: it would not be read back; then it must never be written.
     """
     if record.fence > MAX_INTEGER:
         message = f'lock "{record.name}" has no fencing token left: its fence is {record.fence}'
@@ -57,6 +57,11 @@ def encode_record(record: Record) -> bytes:
     if len(body) > MAX_RECORD_BYTES:
         message = f'lock "{record.name}" has so many holders that its record would be too large'
         raise UsageError(message)
+    try:
+        _decode_record(document, record.name)
+    except Invalid as why:
+        message = f'lock "{record.name}" was not changed, nobody could read it afterwards: {why}'
+        raise UsageError(message) from None
     return body
 
 

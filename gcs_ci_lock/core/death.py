@@ -14,6 +14,8 @@ def known_dead(holder: Owner, claimant: Owner) -> str:
         holder: who holds the lock, as the record tells.
         claimant: who asks; its own job runs.
 
+    Holders and claimants of CI systems where each job counts its own attempts name none.
+
     Source: a run of GitHub Actions is attempted again only when its last attempt is completed,
     https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
     """

@@ -12,7 +12,7 @@ MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
 LEASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_INTEGER: Final = 2**63 - 1
 # Some time in the year 5138: later ones overflow calendars.
-_MAX_TIME: Final = 1e11
+MAX_TIME: Final = 1e11
 Json = dict[str, Any]
 
 
@@ -97,7 +97,7 @@ class Reader:
             invalid(f"{self.where}.{key}", f"an integer from {least} to {most}", value)
         return value
 
-    def number(self, key: str, most: float = _MAX_TIME) -> float:
+    def number(self, key: str, most: float = MAX_TIME) -> float:
         """Return a number from 0; a boolean is none."""
         value = self.take(key)
         if type(value) not in (int, float) or not 0 <= value <= most:

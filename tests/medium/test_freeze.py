@@ -75,3 +75,19 @@ def test_a_second_freeze_replaces_the_first_and_says_so(site: Site) -> None:
     assert "It was frozen already, by" in second.err
     assert 'reason: "short"' in second.err
     assert site.bucket.record("prod")["frozen"]["until"] is None
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T00:00Z", "99999999999h", "20261124T0600Z", "0s"])
+def test_an_end_that_is_none_is_refused_and_the_lock_stays_as_it_was(
+    site: Site, until: str
+) -> None:
+    site.run("freeze", "prod", *site.at, "--reason", "release week", "--until", "1h")
+    before = site.bucket.record("prod")
+
+    refused = site.run("freeze", "prod", *site.at, "--reason", "x", "--until", until)
+
+    assert refused.exit_code == 2, refused
+    assert f'until "{until}" is ' in refused.err
+    assert "expected a " in refused.err
+    assert site.bucket.record("prod") == before
+    assert site.run("unfreeze", "prod", *site.at).exit_code == 0

@@ -165,7 +165,7 @@ class Judge:
     def _is_dead(self, lease: str) -> bool:
         return any(lease in seen.leases and seen.ended for seen in self._jobs.values())
 
-    def proof(self, owner: Owner) -> str:
+    def proof(self, owner: Owner, *, every: float) -> str:
         """Be the verifier of every job: it knows who is dead."""
         seen = self._jobs[owner.run_id]
         return f"{owner.run_id}: {seen.ended}" if seen.ended else ""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.ci.github import GitHubStep, owner
+from gcs_ci_lock.core.death import known_dead
 from gcs_ci_lock.report.summary import plain, summary_table
 from tests.support.runner import file_values, log_command, log_commands
 
@@ -189,3 +190,22 @@ def test_the_owner_is_the_job_with_the_page_of_its_attempt() -> None:
 
     assert found.url == "https://github.com/acme/api/actions/runs/8123/attempts/2"
     assert (found.platform, found.repository, found.workflow) == ("github", "acme/api", "deploy")
+    assert found.attempt == "2"
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("server", ["GITEA_ACTIONS", "FORGEJO_ACTIONS"])
+def test_attempts_that_a_server_counts_for_each_job_are_not_those_of_the_run(server: str) -> None:
+    environ = {
+        "GITHUB_SERVER_URL": "https://git.acme.example",
+        "GITHUB_REPOSITORY": "acme/api",
+        "GITHUB_RUN_ID": "77",
+        server: "true",
+    }
+
+    first = owner({**environ, "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "beginning"})
+    second = owner({**environ, "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "again"})
+
+    # Both run now, in one run of which only one job was tried again.
+    assert known_dead(first, second) == ""
+    assert second.url == "https://git.acme.example/acme/api/actions/runs/77"

@@ -178,9 +178,11 @@ class Oracle:
         self._proof = proof
         self._after = after
         self.asked: list[Owner] = []
+        self.every: list[float] = []
 
-    def proof(self, owner: Owner) -> str:
+    def proof(self, owner: Owner, *, every: float) -> str:
         self.asked.append(owner)
+        self.every.append(every)
         return self._proof if len(self.asked) >= self._after else ""
 
 
@@ -231,19 +233,34 @@ def test_nobody_is_evicted_while_the_lock_is_frozen() -> None:
     assert oracle.asked == []
 
 
-def test_only_the_first_waiter_of_a_repository_asks() -> None:
+def test_behind_its_own_repository_one_asks_later_and_half_as_often() -> None:
     world = World()
     world.client("holder", ttl=3600).hold()
     stays(a_push(world, "first"), newest=False)
-    same, other = a_push(world, "same"), world.client("other")
+    early, late, other = a_push(world, "early"), a_push(world, "late"), world.client("other")
     other.owner = replace(PUSH, repository="acme/web")
-    same.verifier, other.verifier = Oracle(""), Oracle("")
+    early.verifier, late.verifier, other.verifier = Oracle(""), Oracle(""), Oracle("")
 
-    same.acquire(wait=20)
-    other.acquire(wait=20)
+    early.acquire(wait=9)
+    late.acquire(wait=20)
+    other.acquire(wait=9)
 
-    assert same.verifier.asked == []
-    assert other.verifier.asked != []
+    assert early.verifier.every == []
+    assert set(late.verifier.every) == {120.0}
+    assert set(other.verifier.every) == {60.0}
+
+
+def test_a_head_that_cannot_ask_does_not_keep_the_others_from_asking() -> None:
+    world = World()
+    world.client("dead", ttl=3600).hold()
+    stays(a_push(world, "first"), newest=False)
+    second = a_push(world, "second")
+    second.verifier = Oracle("run 8123 is completed")
+
+    acquired = second.hold(wait=60)
+
+    assert acquired.waited < 20
+    assert acquired.took_over[0].note == "run 8123 is completed"
 
 
 def test_an_earlier_attempt_of_the_same_run_is_taken_over_at_once() -> None:

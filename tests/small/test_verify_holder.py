@@ -225,6 +225,8 @@ GITLAB_JOB = {"CI_API_V4_URL": GITLAB_API, "CI_SERVER_URL": GITLAB}
         (GITHUB_JOB, "", False),
         (GITHUB_JOB, "t", True),
         ({**GITHUB_JOB, "ACT": "true"}, "t", False),
+        # It has no attempts of a whole run.
+        ({**GITHUB_JOB, "GITEA_ACTIONS": "true"}, "t", False),
         # One address without the other could be another server's.
         ({"GITHUB_API_URL": GITHUB_API}, "t", False),
         ({"GITHUB_SERVER_URL": GITHUB}, "t", False),

@@ -41,53 +41,53 @@ def desk() -> Desk:
 def test_an_answer_is_there_at_the_next_look(desk: Desk) -> None:
     desk.answers["8123"] = PROOF
 
-    first = desk.verifier.proof(OWNER)
+    first = desk.verifier.proof(OWNER, every=60.0)
     desk.carry_out()
 
-    assert (first, desk.verifier.proof(OWNER)) == ("", PROOF)
+    assert (first, desk.verifier.proof(OWNER, every=60.0)) == ("", PROOF)
     assert desk.asked == [OWNER]
 
 
 def test_a_proof_stays_a_proof_and_is_not_asked_for_again(desk: Desk) -> None:
     desk.answers["8123"] = PROOF
-    desk.verifier.proof(OWNER)
+    desk.verifier.proof(OWNER, every=60.0)
     desk.carry_out()
     desk.answers.clear()
 
     desk.clock.sleep(86_400)
 
-    assert desk.verifier.proof(OWNER) == PROOF
+    assert desk.verifier.proof(OWNER, every=60.0) == PROOF
     assert desk.waiting == []
 
 
 def test_while_a_question_is_on_its_way_there_is_no_other(desk: Desk) -> None:
-    desk.verifier.proof(OWNER)
+    desk.verifier.proof(OWNER, every=60.0)
     desk.clock.sleep(3600)
 
-    desk.verifier.proof(OWNER)
-    desk.verifier.proof(replace(OWNER, run_id="8124"))
+    desk.verifier.proof(OWNER, every=60.0)
+    desk.verifier.proof(replace(OWNER, run_id="8124"), every=60.0)
     assert len(desk.waiting) == 1
 
     desk.carry_out()
-    desk.verifier.proof(replace(OWNER, run_id="8124"))
+    desk.verifier.proof(replace(OWNER, run_id="8124"), every=60.0)
     assert len(desk.waiting) == 1
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(59.9, 1), (60.0, 2)])
 def test_one_owner_is_asked_about_once_a_minute(desk: Desk, seconds: float, asked: int) -> None:
-    desk.verifier.proof(OWNER)
+    desk.verifier.proof(OWNER, every=60.0)
     desk.carry_out()
 
     desk.clock.sleep(seconds)
     # What is no part of the job changes nothing.
-    desk.verifier.proof(replace(OWNER, actor="alice", reason="again"))
+    desk.verifier.proof(replace(OWNER, actor="alice", reason="again"), every=60.0)
 
     assert len(desk.asked) + len(desk.waiting) == asked
 
 
 def test_another_owner_need_not_wait_for_the_minute(desk: Desk) -> None:
     for attempt in ("1", "2"):
-        desk.verifier.proof(replace(OWNER, attempt=attempt))
+        desk.verifier.proof(replace(OWNER, attempt=attempt), every=60.0)
         desk.carry_out()
 
     assert [owner.attempt for owner in desk.asked] == ["1", "2"]
@@ -98,11 +98,11 @@ def test_the_proof_is_not_another_servers(desk: Desk) -> None:
     ours = replace(OWNER, url="https://github.com/acme/api/actions/runs/8123")
     theirs = replace(OWNER, url="https://github.acme.test/acme/api/actions/runs/8123")
     desk.answers["8123"] = PROOF
-    desk.verifier.proof(ours)
+    desk.verifier.proof(ours, every=60.0)
     desk.carry_out()
 
-    assert desk.verifier.proof(ours) == PROOF
-    assert desk.verifier.proof(theirs) == ""
+    assert desk.verifier.proof(ours, every=60.0) == PROOF
+    assert desk.verifier.proof(theirs, every=60.0) == ""
 
 
 def test_whatever_goes_wrong_is_unknown_and_the_next_question_is_asked(desk: Desk) -> None:
@@ -112,11 +112,11 @@ def test_whatever_goes_wrong_is_unknown_and_the_next_question_is_asked(desk: Des
     verifier = BackgroundVerifier(fail, desk.clock, start=desk.waiting.append)
 
     for _ in range(2):
-        assert verifier.proof(OWNER) == ""
+        assert verifier.proof(OWNER, every=60.0) == ""
         desk.carry_out()
         desk.clock.sleep(60)
 
-    assert verifier.proof(OWNER) == ""
+    assert verifier.proof(OWNER, every=60.0) == ""
 
 
 def test_a_question_that_cannot_be_started_is_tried_again_after_a_minute(desk: Desk) -> None:
@@ -129,23 +129,23 @@ def test_a_question_that_cannot_be_started_is_tried_again_after_a_minute(desk: D
 
     verifier = BackgroundVerifier(lambda _: PROOF, desk.clock, start=refuse)
 
-    assert [verifier.proof(OWNER), verifier.proof(OWNER)] == ["", ""]
+    assert [verifier.proof(OWNER, every=60.0), verifier.proof(OWNER, every=60.0)] == ["", ""]
     assert len(tried) == 1
     desk.clock.sleep(60)
-    assert verifier.proof(OWNER) == ""
+    assert verifier.proof(OWNER, every=60.0) == ""
     assert len(tried) == 2
 
 
 def test_a_record_with_many_owners_costs_a_bounded_number_of_questions(desk: Desk) -> None:
     for run in range(1_000):
-        desk.verifier.proof(replace(OWNER, run_id=str(run)))
+        desk.verifier.proof(replace(OWNER, run_id=str(run)), every=60.0)
         if desk.waiting:
             desk.carry_out()
     assert len(desk.asked) == MOST_OWNERS
 
     # A minute later there is room again, for others too.
     desk.clock.sleep(60)
-    desk.verifier.proof(replace(OWNER, run_id="999"))
+    desk.verifier.proof(replace(OWNER, run_id="999"), every=60.0)
     desk.carry_out()
 
     assert desk.asked[-1].run_id == "999"
@@ -154,27 +154,42 @@ def test_a_record_with_many_owners_costs_a_bounded_number_of_questions(desk: Des
 def test_the_owner_that_was_asked_about_first_is_forgotten_first(desk: Desk) -> None:
     desk.answers = {"0": "run 0 is over", "1": "run 1 is over"}
     for run in range(MOST_OWNERS):
-        desk.verifier.proof(replace(OWNER, run_id=str(run)))
+        desk.verifier.proof(replace(OWNER, run_id=str(run)), every=60.0)
         desk.carry_out()
     desk.clock.sleep(60)
 
-    desk.verifier.proof(replace(OWNER, run_id="999"))
+    desk.verifier.proof(replace(OWNER, run_id="999"), every=60.0)
     desk.carry_out()
 
-    assert desk.verifier.proof(replace(OWNER, run_id="1")) == "run 1 is over"
-    assert desk.verifier.proof(replace(OWNER, run_id="0")) == ""
+    assert desk.verifier.proof(replace(OWNER, run_id="1"), every=60.0) == "run 1 is over"
+    assert desk.verifier.proof(replace(OWNER, run_id="0"), every=60.0) == ""
 
 
 @pytest.mark.parametrize("field", ["platform", "repository", "run_id", "attempt", "url"])
 def test_an_owner_that_no_job_wrote_is_neither_kept_nor_asked_about(desk: Desk, field: str) -> None:
     owner = dict.fromkeys(("platform", "repository", "run_id", "attempt", "url"), "x")
 
-    desk.verifier.proof(Owner(**{**owner, field: "x" * 201}))
+    desk.verifier.proof(Owner(**{**owner, field: "x" * 201}), every=60.0)
     assert desk.waiting == []
 
-    desk.verifier.proof(Owner(**{**owner, field: "x" * 200}))
+    desk.verifier.proof(Owner(**{**owner, field: "x" * 200}), every=60.0)
     assert len(desk.waiting) == 1
 
 
 def test_where_nothing_is_asked_nothing_is_known() -> None:
-    assert NoVerifier().proof(OWNER) == ""
+    assert NoVerifier().proof(OWNER, every=60.0) == ""
+
+
+def test_who_asks_less_often_waits_longer_for_the_next_question(desk: Desk) -> None:
+    desk.verifier.proof(OWNER, every=120.0)
+    desk.carry_out()
+    desk.clock.sleep(119)
+    desk.verifier.proof(OWNER, every=120.0)
+    assert len(desk.asked) == 1
+    assert desk.waiting == []
+
+    desk.clock.sleep(1)
+    desk.verifier.proof(OWNER, every=120.0)
+    desk.carry_out()
+
+    assert len(desk.asked) == 2

@@ -64,8 +64,8 @@ VOID = (
         "no foreign release",
         (
             DEATHS,
-            "return self._verifier.proof(holder)",
-            'return self._verifier.proof(holder) or "?"',
+            "return self._verifier.proof(holder.owner, every=every)",
+            'return self._verifier.proof(holder.owner, every=every) or "?"',
         ),
     ),
     wrong(
