@@ -74,7 +74,10 @@ class Held:
             return None
         if isinstance(result, Released):
             self.released = True
-            say(released_line(self.name, tenure.token))
+            lost = self.lost()
+            if lost is None or lost.spent:
+                # Else its loss is what is told.
+                say(released_line(self.name, tenure.token))
             return None
         return taken_away(tenure.token, result)
 
@@ -106,7 +109,7 @@ def take_all(
     held: list[_H] = []
     try:
         for request in requests:
-            one = take(_with_what_is_left(request, held), _while_held(stop, held))
+            one = take(_beside(request, held), _while_held(stop, held))
             if one is None:
                 _end_if_lost(held)
                 give_back(held, say)
@@ -159,9 +162,10 @@ def _end_if_lost(held: Sequence[Held]) -> None:
         raise loss
 
 
-def _with_what_is_left(request: LockRequest, held: Sequence[Held]) -> LockRequest:
-    spent = sum(one.acquired.waited for one in held)
-    return replace(request, wait=max(request.wait - spent, 0.0))
+def _beside(request: LockRequest, held: Sequence[Held]) -> LockRequest:
+    if not held:
+        return request
+    return replace(request, spent=held[-1].acquired.waited, beside=tuple(one.name for one in held))
 
 
 def _while_held(stop: Stop, held: Sequence[Held]) -> Stop:

@@ -35,7 +35,7 @@ class Standing:
         """Take no place yet; no request is made."""
         self._lock = lock
         # Who tries only once takes nobody's place, and none of its own.
-        self._queues = request.wait > 0
+        self._queues = request.wait > request.spent
         self._lineup = Lineup(lock.tickets)
         self.place = Place(lock, request.claimant(lease))
 

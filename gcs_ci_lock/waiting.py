@@ -77,10 +77,10 @@ class Waiter:
         self._stop = stop
         self._observer = observer
         self._deaths = Deaths(lock, request.owner, verifier)
-        self._began = lock.clock.boot()
+        self._began = lock.clock.boot() - request.spent
         self._standing = Standing(lock, request, chance.lease_id())
         self._claims = Claims(lock)
-        self._silence = Silence(lock.clock, chance, budget=request.wait)
+        self._silence = Silence(lock.clock, chance, budget=max(request.wait - request.spent, 0.0))
         # Leases that our claim has dropped.
         self._expired: frozenset[str] = frozenset()
         self._situation: Situation | None = None
@@ -202,6 +202,8 @@ class Waiter:
             waited=self._waited(),
             budget=self._request.wait,
             slots=self._request.slots,
+            ttl=self._request.timing.ttl,
+            beside=self._request.beside,
             trouble=trouble,
         )
         self._observer.waiting(self._situation)

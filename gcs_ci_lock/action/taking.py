@@ -64,6 +64,7 @@ class Taking:
         self._files.clear()
         self._wish = wish = Wish.of(step, environ)
         step.mask(wish.job.token)
+        self._verifier = wish.verifier(environ, self._clock)
         # A wrong input is told before anything else is done.
         self._requests = wish.requests(kept=hold or wish.keep_alive != "none")
         self._pinned: Pinned = pin(
@@ -131,7 +132,8 @@ class Taking:
         taken = self._take_all(requests, "none", None)
         if taken is None:
             return self._exit_code
-        valid = spoken(requests[0].timing.give_up)
+        first, last = taken[0].acquired.tenure, taken[-1].acquired.tenure
+        valid = spoken(first.deadline - last.sent_at)
         tell_acquired(self._step, taken, f"valid for {valid} without renewal")
         tell_unkept(self._step, requests, why)
         return 0
@@ -191,7 +193,7 @@ class Taking:
             chance=connection.chance,
             stop=stop,
             observer=Progress(self._step.group, clock=self._clock, asking=asking),
-            verifier=self._wish.verifier(self._environ, self._clock),
+            verifier=self._verifier,
         )
         try:
             outcome = waiter.run()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from gcs_ci_lock.ci.github import GitHubStep
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Overtaken, TimedOut
-from gcs_ci_lock.core.request import LockRequest
+from gcs_ci_lock.core.request import LockRequest, Tenure
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.held import Held
 from gcs_ci_lock.report.gantt import gantt
@@ -39,12 +39,18 @@ def tell_acquired(step: GitHubStep, held: Sequence[Held], how: str) -> None:
             "outcome": "acquired",
             "lease-id": "\n".join(tenure.lease for tenure in tenures),
             "fencing-token": "\n".join(str(tenure.token) for tenure in tenures),
-            "waited-seconds": f"{sum(one.acquired.waited for one in held):.0f}",
-            "expires-at": iso_time(min(tenure.expires_at for tenure in tenures)),
+            "waited-seconds": f"{held[-1].acquired.waited:.0f}",
+            "expires-at": iso_time(_expires_at(tenures)),
             "previous-holder-url": "\n".join(link(p.owner) if p else "" for p in previous),
             "took-over": "true" if any(one.acquired.took_over for one in held) else "false",
         },
     )
+
+
+def _expires_at(tenures: Sequence[Tenure]) -> float:
+    # What is renewed was renewed while the last one was waited for.
+    fixed = [tenure.expires_at for tenure in tenures if tenure.timing.beat is None]
+    return min(fixed, default=tenures[-1].expires_at)
 
 
 def _tell_one(step: GitHubStep, held: Held, how: str) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from gcs_ci_lock.cli.common import acquire, open_lock, requests_of
+from gcs_ci_lock.cli.common import acquire, open_lock, requests_of, verifier_for
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop, SystemClock
 from gcs_ci_lock.core.ending import Stranger, note_of, verdict
@@ -46,7 +46,14 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
     wanted = WantedStop(stop, lease_file.is_wanted, SystemClock())
     try:
         _end_leftover(lease_file, verbose=asking.verbose)
-        held = acquire(asking, request, wanted, kept_by=KEPT_BEHIND, announce=lease_file.write)
+        held = acquire(
+            asking,
+            request,
+            wanted,
+            verifier=verifier_for(asking),
+            kept_by=KEPT_BEHIND,
+            announce=lease_file.write,
+        )
         if isinstance(held, Held):
             _hand_on(held, lease_file, mark, stop, as_json=as_json)
     except LockError:

@@ -9,17 +9,19 @@ from gcs_ci_lock.ci.verifiers import verifier_of
 from gcs_ci_lock.ci.verifying import NoVerifier
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.cli.showing import showing
+from gcs_ci_lock.clock import SystemClock
 from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.request import LockRequest
 from gcs_ci_lock.core.settings import Wanted
+from gcs_ci_lock.core.text import MAX_FOREIGN
 from gcs_ci_lock.core.timing import spoken
-from gcs_ci_lock.errors import LockError, NotAcquired
+from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
 from gcs_ci_lock.handed import release
 from gcs_ci_lock.held import Held
 from gcs_ci_lock.lock import Lock
 from gcs_ci_lock.output import say
-from gcs_ci_lock.ports import Clock, Stop, Verifier
+from gcs_ci_lock.ports import Stop, Verifier
 from gcs_ci_lock.report.lines import acquired_line, overtaken_line, timeout_lines, took_over_line
 from gcs_ci_lock.waiting import Waiter
 from gcs_ci_lock.wiring import Connection, connect, pin
@@ -42,6 +44,11 @@ def requests_of(asking: Asking) -> tuple[LockRequest, ...]:
         priority=asking.priority,
         sequence=asking.sequence,
     )
+    if len(asking.identity) > MAX_FOREIGN:
+        message = (
+            f"--identity has {len(asking.identity)} characters: expected {MAX_FOREIGN} at most"
+        )
+        raise UsageError(message)
     owner = detect_owner(os.environ)
     return wanted.requests(owner=replace(owner, reason=asking.reason, identity=asking.identity))
 
@@ -85,6 +92,7 @@ def acquire(
     request: LockRequest,
     stop: Stop,
     *,
+    verifier: Verifier,
     kept_by: str,
     announce: Callable[[Handover], None],
 ) -> Held | Stopped:
@@ -94,6 +102,7 @@ def acquire(
         asking: the options.
         request: the lock.
         stop: ends the wait.
+        verifier: is asked whether a holder is dead.
         kept_by: who renews the lease, for people.
         announce: is given the lease before it is claimed, with token 0, and when it is granted.
 
@@ -118,7 +127,7 @@ def acquire(
             chance=connection.chance,
             stop=stop,
             observer=observer,
-            verifier=_verifier(asking, connection.clock),
+            verifier=verifier,
         )
         outcome = waiter.run()
     match outcome:
@@ -149,7 +158,8 @@ def _tell_acquired(request: LockRequest, acquired: Acquired, kept_by: str) -> No
         say(took_over_line(ended))
 
 
-def _verifier(asking: Asking, clock: Clock) -> Verifier:
+def verifier_for(asking: Asking) -> Verifier:
+    """Return who is asked whether a holder's job is over; one for all locks of a command."""
     if not asking.verify_holder:
         return NoVerifier()
-    return verifier_of(os.environ, github_token="", clock=clock)
+    return verifier_of(os.environ, github_token="", clock=SystemClock())

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gcs_ci_lock.cli.options import Bucket, Endpoint, Verbose
+from gcs_ci_lock.cli.options import Bucket, Endpoint, Verbose, given
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", show_default=False, help="The lock: acme/api/prod.")
@@ -15,12 +15,20 @@ def freeze(
     name: Name,
     reason: Annotated[
         str,
-        typer.Option("--reason", metavar="TEXT", show_default=False, help="Shown to who waits."),
+        typer.Option(
+            "--reason",
+            envvar="GCS_CI_LOCK_REASON",
+            metavar="TEXT",
+            show_default=False,
+            help="Shown to who waits.",
+        ),
     ],
     until: Annotated[
         str,
         typer.Option(
             "--until",
+            callback=given,
+            envvar="GCS_CI_LOCK_UNTIL",
             metavar="TIME",
             show_default=False,
             help="When it ends by itself: 2h, or 2026-11-24T06:00Z. Default: at unfreeze.",

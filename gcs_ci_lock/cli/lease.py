@@ -1,5 +1,6 @@
 """`acquire`, `check` and `release`: the lease lives between processes, in a file."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,13 @@ from gcs_ci_lock.cli.options import (
     Asking,
     Json,
     LeaseFile,
+    OneName,
     Verbose,
     acquiring,
 )
 
 
-@acquiring
+@partial(acquiring, names=OneName)
 def acquire(
     asking: Asking,
     lease_file: LeaseFile = DEFAULT_LEASE_FILE,

@@ -12,9 +12,25 @@ _P = ParamSpec("_P")
 Names = Annotated[
     list[str],
     typer.Argument(
-        metavar="NAME...", show_default=False, help="The locks, such as acme/api/prod: all or none."
+        metavar="NAME", show_default=False, help="The locks, such as acme/api/prod: all or none."
     ),
 ]
+# Further ones are taken too, so that it can be said what to do instead.
+OneName = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME", show_default=False, help="The lock, such as acme/api/prod."),
+]
+
+
+def given(context: typer.Context, param: typer.CallbackParam, value: str) -> str:
+    """Refuse an option that is given empty, as by a variable that is not set."""
+    source = context.get_parameter_source(param.name or "")
+    if not value.strip() and source is not None and source.name == "COMMANDLINE":
+        message = "it is empty: expected a value, or not to be given at all"
+        raise typer.BadParameter(message)
+    return value
+
+
 Bucket = Annotated[
     str,
     typer.Option(
@@ -90,6 +106,7 @@ Sequence = Annotated[
     str,
     typer.Option(
         "--sequence",
+        callback=given,
         envvar="GCS_CI_LOCK_SEQUENCE",
         metavar="N",
         show_default=False,
@@ -100,6 +117,7 @@ Identity = Annotated[
     str,
     typer.Option(
         "--identity",
+        callback=given,
         envvar="GCS_CI_LOCK_IDENTITY",
         metavar="NAME",
         show_default=False,
@@ -172,12 +190,19 @@ class Asking:
     verbose: Verbose = False
 
 
-def acquiring(command: Callable[Concatenate[Asking, _P], int]) -> Callable[..., int]:
+def acquiring(
+    command: Callable[Concatenate[Asking, _P], int], *, names: object = Names
+) -> Callable[..., int]:
     """Return a command with the options of `Asking` before its own; it gets them as one value.
 
     typer reads a command's options from its signature: this one puts both together.
+
+    Args:
+        command: what it does.
+        names: the type of its names.
     """
-    shared = inspect.signature(Asking).parameters.values()
+    first, *options = inspect.signature(Asking).parameters.values()
+    shared = [first.replace(annotation=names), *options]
     _, *own = inspect.signature(command).parameters.values()
 
     def with_options(**given: object) -> int:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from gcs_ci_lock.cli.common import acquire, requests_of
+from gcs_ci_lock.cli.common import acquire, requests_of, verifier_for
 from gcs_ci_lock.cli.options import Asking
 from gcs_ci_lock.clock import SignalStop
 from gcs_ci_lock.command import Command, Finished
@@ -83,8 +83,12 @@ def hold_locks(asking: Asking) -> int:
 
 
 def _take(asking: Asking, stop: SignalStop) -> list[Held] | None:
+    verifier = verifier_for(asking)
+
     def take(request: LockRequest, until: Stop) -> Held | None:
-        one = acquire(asking, request, until, kept_by=KEPT_HERE, announce=_ignore)
+        one = acquire(
+            asking, request, until, verifier=verifier, kept_by=KEPT_HERE, announce=_ignore
+        )
         return None if isinstance(one, Stopped) else one
 
     return take_all(requests_of(asking), stop, take, say=say)

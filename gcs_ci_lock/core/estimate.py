@@ -35,8 +35,7 @@ def estimate(situation: Situation) -> Estimate | None:
     hold = typical_hold(situation.record)
     if hold is None or situation.turn is None or situation.record.frozen is not None:
         return None
-    together = min([situation.slots, *(h.slots for h in situation.record.holders)])
-    rounds = math.ceil(situation.turn.place / together) if math.isfinite(together) else 1
+    rounds = math.ceil(situation.turn.place / situation.together)
     return Estimate(hold=hold, to_go=rounds * hold)
 
 

@@ -46,7 +46,8 @@ class Superseded:
 def line_of(owner: Owner) -> str:
     """Return the line of a job: platform/repository/workflow/job, printable, of bounded length.
 
-    Two jobs whose names differ only in what is not printable are in two lines.
+    Two jobs are in two lines also where their names differ only in what is not printable, or in
+    where one part ends.
     """
     parts = [owner.platform, owner.repository, owner.workflow, owner.job]
     if not any(parts[1:]):
@@ -54,9 +55,11 @@ def line_of(owner: Owner) -> str:
         parts += [owner.runner, owner.actor]
     whole = "/".join(part for part in parts if part)
     shown = printable(whole)
-    if shown == whole:
+    # GitLab's jobs may have a "/" as its projects have; those of GitHub have none.
+    if shown == whole and "/" not in owner.job:
         return shown
-    digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
+    exactly = f"{whole}\n{owner.job}"
+    digest = hashlib.sha256(exactly.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
     return f"{printable(whole, limit=MAX_FOREIGN - _DIGEST - 1)}-{digest}"
 
 

@@ -13,7 +13,7 @@ class Acquired:
     """The lock is ours.
 
     Attributes:
-        waited: seconds from asking to the claim.
+        waited: seconds to the claim, from asking for the first of the locks wanted together.
         record: the lock as it was read just before the claim; if the claim's answer was lost, as
             it was read after it.
         took_over: ends of those who never released, and whose place was taken: expired just before,
@@ -47,7 +47,7 @@ class Overtaken:
     """A newer run of the same line makes this one void; what is left of us is as in `TimedOut`.
 
     Attributes:
-        waited: seconds from asking.
+        waited: seconds, from asking for the first of the locks wanted together.
     """
 
     waited: float

@@ -91,11 +91,18 @@ def fits(present: Iterable[Tolerant], claimant: Tolerant) -> bool:
     One rule gives mutex, semaphore and read-write lock. Says nothing about the queue.
     """
     everyone = [*present, claimant]
-    writers = WRITES_PER_SECOND_USED * min(beat_of(one.ttl) for one in everyone)
-    # The first to come always fits: alone it writes less than the object takes.
-    return len(everyone) <= min(one.slots for one in everyone) and len(everyone) - 1 < max(
-        math.floor(writers), 1
-    )
+    tolerated = min(one.slots for one in everyone)
+    return len(everyone) <= min(tolerated, most_renewed(min(one.ttl for one in everyone)))
+
+
+def most_renewed(ttl: float) -> int:
+    """Return how many leases may be renewed on one object, all as often as the shortest.
+
+    Args:
+        ttl: seconds that the shortest of them lasts.
+    """
+    # Alone one writes less than the object takes.
+    return max(math.floor(WRITES_PER_SECOND_USED * beat_of(ttl)), 1)
 
 
 def living(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[Ticket]:

@@ -18,7 +18,9 @@ class LockRequest:
 
     Attributes:
         slots: holders that the job tolerates in total, itself included.
-        wait: seconds to wait at most; 0: one try.
+        wait: seconds to wait at most, for all locks that are asked for together; 0: one try.
+        spent: seconds of `wait` that are over already.
+        beside: names of the locks that were asked for together with it and are held already.
         max_hold: seconds after which the lease is renewed no more.
         priority: 0 to 9, higher first.
         newest: whether older waiters of the same line become void.
@@ -30,6 +32,8 @@ class LockRequest:
     owner: Owner
     slots: Slots = 1
     wait: float = DEFAULT_WAIT
+    spent: float = 0.0
+    beside: tuple[str, ...] = ()
     timing: Timing
     max_hold: float = DEFAULT_MAX_HOLD
     priority: int = DEFAULT_PRIORITY

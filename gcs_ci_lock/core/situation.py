@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from gcs_ci_lock.core.queue import Turn
+from gcs_ci_lock.core.queue import Turn, most_renewed
 from gcs_ci_lock.core.record import Record, Slots
+from gcs_ci_lock.core.timing import DEFAULT_TTL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +18,11 @@ class Situation:
         turn: where the waiter stands, or None if the queue has not been looked at.
         waiters: living tickets in the queue, the waiter's own included.
         earliest: server time of the look, seconds since the epoch.
-        waited: seconds since it asked.
-        budget: seconds that it is ready to wait.
+        waited: seconds since it asked for the first of the locks that it wants together.
+        budget: seconds that it is ready to wait for all of them.
         slots: holders in total that the waiter tolerates, itself included.
+        ttl: seconds that the waiter's lease would last.
+        beside: names of the locks that the waiter holds meanwhile.
         trouble: why the storage server cannot be asked just now, or "".
     """
 
@@ -32,4 +35,24 @@ class Situation:
     waited: float
     budget: float
     slots: Slots = 1
+    ttl: float = DEFAULT_TTL
+    beside: tuple[str, ...] = ()
     trouble: str = ""
+
+    @property
+    def shortest_ttl(self) -> float:
+        """Seconds that the shortest lease lasts, of the holders' and the waiter's."""
+        return min([self.ttl, *(holder.ttl for holder in self.record.holders)])
+
+    @property
+    def together(self) -> int:
+        """Return how many holders there can be at once beside whom the waiter fits."""
+        tolerated = min([self.slots, *(holder.slots for holder in self.record.holders)])
+        return int(min(tolerated, most_renewed(self.shortest_ttl)))
+
+    @property
+    def kept_out_by_renewals(self) -> bool:
+        """Tell whether the waiter would fit if leases were renewed less often."""
+        present = len(self.record.holders)
+        tolerated = min([self.slots, *(holder.slots for holder in self.record.holders)])
+        return self.together <= present < tolerated

@@ -12,7 +12,7 @@ from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.core.timing import spoken
 from gcs_ci_lock.errors import LeaseLost
 from gcs_ci_lock.report.people import about, freeze_end, freeze_text, link, place_text, who
-from gcs_ci_lock.report.phrases import held_text, standing, waited_text
+from gcs_ci_lock.report.phrases import held_text, renewals_text, standing, waited_text
 
 MOST_SHOWN = 5
 MOST_NAMED = 3
@@ -25,6 +25,8 @@ def waiting_lines(situation: Situation) -> list[str]:
     """Return who holds the lock, since when, and where we stand."""
     lines = [f'Waiting for lock "{situation.name}" ({situation.uri})']
     lines += _holder_lines(situation)
+    if situation.beside:
+        lines.append(f"  you hold  {', '.join(situation.beside)}")
     if place := standing(situation):
         lines.append(f"  you are   {place}, {waited_text(situation)}")
     if situation.trouble:
@@ -68,9 +70,12 @@ def overtaken_line(name: str, overtaken: Overtaken) -> str:
     waited = f'lock "{name}" was not acquired after {spoken(overtaken.waited)}'
     match overtaken.why:
         case Outdated(sequence=own, granted=granted):
-            return f"{waited}: outdated, sequence {granted} was granted already, and ours is {own}"
+            return (
+                f"{waited}: outdated, sequence {granted} was granted already, and ours is {own}. "
+                "Run the newest one again instead"
+            )
         case Superseded():
-            return f"{waited}: superseded by a newer run of the same job"
+            return f"{waited}: superseded by a newer run of the same job, which goes in its place"
 
 
 def timeout_lines(situation: Situation) -> list[str]:
@@ -117,6 +122,8 @@ def _holder_lines(situation: Situation) -> list[str]:
     for holder in record.holders[:MOST_SHOWN]:
         lines += _one_holder(holder, situation.earliest)
     lines += _more(record.holders)
+    if full := renewals_text(situation):
+        lines.append(f"  full      {full}")
     if not record.holders and not record.frozen and situation.turn and situation.turn.ahead:
         first = situation.turn.ahead[0]
         lines.append(f"  free, but {who(first.owner)} stands before you")

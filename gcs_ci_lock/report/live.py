@@ -20,7 +20,7 @@ from gcs_ci_lock.core.record import Holder
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
 from gcs_ci_lock.report.people import freeze_text, link, who
-from gcs_ci_lock.report.phrases import held_text, standing, waited_text
+from gcs_ci_lock.report.phrases import held_text, renewals_text, standing, waited_text
 
 MOST_SHOWN = 3
 _BAR_WIDTH = 24
@@ -90,6 +90,10 @@ def picture(situation: Situation) -> RenderableType:
         ahead = situation.turn.ahead if situation.turn else ()
         before = f", but {who(ahead[0].owner)} stands before you" if ahead else ""
         rows.add_row("free", Text(f"not yet yours{before}"))
+    if full := renewals_text(situation):
+        rows.add_row("full", Text(full))
+    if situation.beside:
+        rows.add_row("you hold", Text(", ".join(situation.beside)))
     if place := standing(situation):
         rows.add_row("you are", Text(place))
     rows.add_row("time", _time(situation))

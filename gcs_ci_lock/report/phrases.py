@@ -4,7 +4,7 @@ from gcs_ci_lock.core.estimate import estimate
 from gcs_ci_lock.core.record import Holder
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.core.text import printable
-from gcs_ci_lock.core.timing import spoken
+from gcs_ci_lock.core.timing import beat_of, spoken
 from gcs_ci_lock.report.people import about, clock_time, place_text, slots_text
 
 
@@ -24,6 +24,17 @@ def held_text(holder: Holder, earliest: float) -> str:
     return (
         f"since {since} ({for_so_long}), renewed {renewed} ago, "
         f"expires in {expires} if not renewed, token {holder.token}{slots}{reason}"
+    )
+
+
+def renewals_text(situation: Situation) -> str:
+    """Return why a lock with free slots has no room, or "" where that is not so."""
+    if not situation.kept_out_by_renewals:
+        return ""
+    beat = spoken(beat_of(situation.shortest_ttl))
+    return (
+        f"renewed every {beat}, {situation.together} at once is the most that one object takes: "
+        "a longer ttl lets more in"
     )
 
 

@@ -63,6 +63,7 @@ def status_json(status: LockStatus) -> dict[str, Any]:
         "at": now,
         "fence": record.fence,
         "freed_at": record.freed_at,
+        "sequences": dict(record.sequences),
         "frozen": asdict(record.frozen) if record.frozen else None,
         "holders": [
             {

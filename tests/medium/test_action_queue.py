@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gcs_ci_lock.report.people import iso_time
 from tests.support.bucket import TestBucket
 from tests.support.fake_github import FakeGitHub
 from tests.support.runner import Step, ended
@@ -36,10 +37,12 @@ def test_a_step_takes_all_the_locks_it_names_and_post_gives_them_back_in_reverse
     main = step.main()
     tokens = step.outputs["fencing-token"].splitlines()
     held = [*holders(bucket, "db"), *holders(bucket, "web")]
+    first_end = bucket.record("db")["holders"][0]["expires_at"]
     post = step.post()
 
     assert main.exit_code == 0, main
     assert held == tokens
+    assert step.outputs["expires-at"] == iso_time(first_end)
     assert step.outputs["lock-uri"].splitlines() == [f"{bucket.uri}/db", f"{bucket.uri}/web"]
     assert len(set(step.outputs["lease-id"].splitlines())) == 2
     assert (step.outputs["acquired"], step.outputs["outcome"]) == ("true", "acquired")

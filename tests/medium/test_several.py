@@ -1,5 +1,6 @@
 """Several locks at once: all or none, in one order, within one time to wait."""
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,12 @@ def test_the_time_to_wait_is_one_for_all(site: Site) -> None:
 
     assert ended.exit_code == 75, ended
     assert 4.5 < clock.boot() - began < 8
+    # What is told is the time of all, too.
+    assert 'lock "web"' in ended.err
+    assert "was not to be had in 5s" in ended.err
+    assert re.search(r"you hold  db\n  you are   1st of 1, waited [2-4]s of 5s", ended.err), (
+        ended.err
+    )
     assert holder.ended().exit_code == 0
     assert site.holders("db") == []
 
@@ -119,6 +126,7 @@ def test_a_loss_of_the_first_while_the_second_is_waited_for_ends_it(site: Site) 
 
     assert ended.exit_code == 76, ended
     assert 'lock "db" is not ours any more' in ended.err
+    assert "Released" not in ended.err
     assert site.bucket.tickets("web") == []
     assert not (site.folder / "ran").exists()
 

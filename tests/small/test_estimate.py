@@ -90,6 +90,16 @@ def situation(
 
 
 @pytest.mark.example
+def test_no_more_go_in_together_than_can_be_renewed_on_one_object() -> None:
+    crowd = situation(ahead=12, slots=UNLIMITED, holders=[UNLIMITED])
+    short = replace(crowd, ttl=30.0)
+
+    rounds = [estimate(look) for look in (crowd, short)]
+
+    assert [guess and guess.to_go for guess in rounds] == [2 * 60.0, 5 * 60.0]
+
+
+@pytest.mark.example
 def test_nothing_is_guessed_without_a_hold_that_was_released() -> None:
     look = situation(holds=())
     expired = replace(look.record, history=(hold(9.0, "expired"), hold(9.0, "evicted")))

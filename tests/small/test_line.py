@@ -76,6 +76,16 @@ def test_jobs_whose_names_differ_only_in_what_is_not_printable_are_in_two_lines(
     assert first != second
 
 
+@pytest.mark.example
+def test_jobs_of_two_projects_are_in_two_lines_wherever_their_names_have_a_slash() -> None:
+    inner = Owner(platform="gitlab", repository="acme/api/site", job="deploy")
+    outer = Owner(platform="gitlab", repository="acme/api", job="site/deploy")
+
+    assert line_of(inner) == "gitlab/acme/api/site/deploy"
+    assert line_of(outer) != line_of(inner)
+    assert line_of(outer).startswith("gitlab/acme/api/site/deploy-")
+
+
 @pytest.mark.property
 @given(st.builds(Owner, **{key: st.text(max_size=300) for key in ("workflow", "job", "actor")}))
 def test_a_line_is_printable_and_short_whatever_the_names_are(owner: Owner) -> None:

@@ -1,11 +1,13 @@
 """What people are told: who holds, where they stand, what to do; and never a foreign command."""
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from gcs_ci_lock.core.loss import taken_away
 from gcs_ci_lock.core.protocol import NotHeld
@@ -13,6 +15,7 @@ from gcs_ci_lock.core.queue import Turn
 from gcs_ci_lock.core.record import Freeze, Owner, Record
 from gcs_ci_lock.core.situation import Situation
 from gcs_ci_lock.report.lines import lease_lost, timeout_lines, waiting_lines
+from gcs_ci_lock.report.live import picture
 from gcs_ci_lock.report.people import clock_time, iso_time, link, ordinal, who
 from gcs_ci_lock.report.progress import Progress, plainly
 from gcs_ci_lock.report.status import status_json, status_lines
@@ -46,6 +49,33 @@ def test_a_waiter_before_whom_only_waiters_stand_is_told_so() -> None:
     lines = waiting_lines(free)
 
     assert "  free, but acme/api > deploy > prod (bob) stands before you" in lines
+
+
+@pytest.mark.example
+def test_a_waiter_is_told_what_it_holds_meanwhile() -> None:
+    lines = waiting_lines(replace(SITUATION, beside=("acme/db", "acme/site")))
+
+    assert "  you hold  acme/db, acme/site" in lines
+    assert "acme/db, acme/site" in drawn(replace(SITUATION, beside=("acme/db", "acme/site")))
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("present", "full"), [(11, False), (12, True), (20, False)])
+def test_a_lock_that_is_full_of_renewals_says_so(present: int, *, full: bool) -> None:
+    holders = tuple(replace(HOLDER, lease=f"k{n}", slots=20) for n in range(present))
+    crowd = replace(SITUATION, record=replace(RECORD, holders=holders), slots=20)
+    text = (
+        "renewed every 20s, 12 at once is the most that one object takes: a longer ttl lets more in"
+    )
+
+    assert (f"  full      {text}" in waiting_lines(crowd)) is full
+    assert ("12 at once" in drawn(crowd)) is full
+
+
+def drawn(situation: Situation) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(picture(situation))
+    return stream.getvalue()
 
 
 @pytest.mark.example
