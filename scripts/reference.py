@@ -1,5 +1,8 @@
 """The generated tables of README.md and docs/: `make docs` writes, `make lint` checks them."""
 
+import ast
+import re
+import tomllib
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,6 +64,21 @@ def planted_bugs() -> str:
         sort = "the test" if planted.by_trace else "the property"
         rows.append((planted.name, f"{sort} `{planted.caught_by.rpartition('::')[2]}`"))
     return _table(("wrong version", "caught by"), rows)
+
+
+def modules() -> str:
+    """Return what each module is for, as a table: importers stand above what they import."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    [layers] = [one["layers"] for one in contracts if one["id"] == "layers"]
+    rows = []
+    for name in (name for layer in layers for name in re.findall(r"\w+", layer)):
+        folder = ROOT / "gcs_ci_lock" / name
+        file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+        summary = (ast.get_docstring(ast.parse(file.read_text())) or "").split("\n")[0]
+        shown = f"`{name}/`" if folder.is_dir() else f"`{name}.py`"
+        rows.append((shown, summary.rstrip(".").replace("|", "\\|")))
+    return _table(("module", "is"), rows)
 
 
 def _action() -> dict[str, Any]:
