@@ -15,20 +15,25 @@ from gcs_ci_lock.core.admission import (
     QueueNeeded,
     consider,
 )
+from gcs_ci_lock.core.codec import decode_record, encode_record
 from gcs_ci_lock.core.instant import Interval
 from gcs_ci_lock.core.protocol import (
     Freed,
     NotHeld,
     Written,
     empty_record,
+    evict,
+    freeze,
     grant,
     release,
     renew,
     settled,
+    unfreeze,
 )
 from gcs_ci_lock.core.queue import Claimant
 from gcs_ci_lock.core.record import Freeze, Owner, Record
-from tests.support.strategies import records
+from gcs_ci_lock.core.strict import MAX_INTEGER
+from tests.support.strategies import OWNERS, records
 
 NOW = 1_795_422_000.0
 ME = Claimant(lease="me", owner=Owner(actor="alice"), slots=1, ttl=120.0, asked_at=NOW - 5)
@@ -260,3 +265,28 @@ def test_the_history_keeps_fifty_ends() -> None:
     assert len(record.history) == 50
     assert record.history[0].lease == "lease-1"
     assert record.fence == 41 + 51
+
+
+@pytest.mark.property
+@given(record=records(), owner=OWNERS, moment=st.floats(0, 1e10), newest=st.booleans())
+@settings(max_examples=50)
+def test_what_was_read_can_be_written_after_every_transition(
+    record: Record, owner: Owner, moment: float, *, newest: bool
+) -> None:
+    now = Interval(earliest=moment, latest=moment + 1)
+    mine = replace(ME, owner=owner, asked_at=moment, newest=newest, sequence=MAX_INTEGER)
+    ready = settled(record, moment)
+    held = grant(ready, mine, now=now, beat=1, fence_seen=0).record
+    frozen = freeze(held, Freeze(reason="", author="", since=moment, until=None))
+    after = [held, frozen, unfreeze(frozen, earliest=moment)]
+    ends = [
+        renew(held, "me", now=now, beat=2),
+        release(held, "me", earliest=moment, note="x" * 300),
+        *(evict(held, h.lease, earliest=moment, note=owner.reason) for h in held.holders),
+    ]
+    after += [end.record for end in ends if not isinstance(end, NotHeld)]
+
+    assert len(after) == 3 + len(ends)
+    for one in after:
+        body = encode_record(one)
+        assert decode_record(body, uri="gs://b/locks/prod", name="prod").fence == one.fence
