@@ -48,7 +48,7 @@ LINE = (
     wrong(
         "only the claimant's own slots count",
         "exclusion",
-        (QUEUE, "min(one.slots for one in everyone) and", "claimant.slots and"),
+        (QUEUE, "min(one.slots for one in everyone)", "claimant.slots"),
     ),
     wrong(
         "nobody looks whether the lock is frozen",
