@@ -2,7 +2,7 @@
 
 from gcs_ci_lock.core.death import known_dead
 from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import Ended, Holder, Owner, Record
+from gcs_ci_lock.core.record import Holder, Owner, Record
 from gcs_ci_lock.core.text import clipped
 from gcs_ci_lock.intervening import evict
 from gcs_ci_lock.lock import Lock
@@ -10,7 +10,7 @@ from gcs_ci_lock.ports import Verifier
 
 # Seconds between two questions of the first in line about one holder.
 ASK_EVERY = 60.0
-# So long the next one of its repository leaves the first question to it.
+# So long the next one of its repository leaves the first question to it, the third thrice as long.
 ASK_AFTER = 10.0
 # 60 s * 2**10 is most of a day.
 _MOST_DOUBLED = 10
@@ -30,8 +30,6 @@ class Deaths:
         self._lock = lock
         self._mine = mine
         self._verifier = verifier
-        # Lease -> the proof.
-        self._proofs: dict[str, str] = {}
         # Lease -> boot clock when it was seen to keep us out for the first time.
         self._seen: dict[str, float] = {}
 
@@ -48,24 +46,20 @@ class Deaths:
         evicted = False
         for holder in record.holders:
             if proof := clipped(self._proof(holder, turn, boot)):
-                self._proofs[holder.lease] = proof
                 evict(self._lock, holder.lease, note=proof)
                 evicted = True
         return evicted
-
-    def caused(self, ended: Ended) -> bool:
-        """Tell whether a lease was ended by this waiter."""
-        return ended.outcome == "evicted" and self._proofs.get(ended.lease) == ended.note
 
     def _proof(self, holder: Holder, turn: Turn, boot: float) -> str:
         if proof := known_dead(holder.owner, self._mine):
             return proof
         # The questions of one repository are counted together, so that each asks half as often as
-        # the one before: all together twice as often as the first alone. It may sleep, or have no
+        # the one before: all together about twice as often as the first. It may sleep, or have no
         # permission to ask: then the others do.
         repository = (self._mine.platform, self._mine.repository)
         before = [t for t in turn.ahead if (t.owner.platform, t.owner.repository) == repository]
-        if boot - self._seen[holder.lease] < ASK_AFTER * len(before):
+        less = 2 ** min(len(before), _MOST_DOUBLED)
+        if boot - self._seen[holder.lease] < ASK_AFTER * (less - 1):
             return ""
-        every = ASK_EVERY * 2 ** min(len(before), _MOST_DOUBLED)
+        every = ASK_EVERY * less
         return self._verifier.proof(holder.owner, every=every)

@@ -165,7 +165,10 @@ def _end_if_lost(held: Sequence[Held]) -> None:
 def _beside(request: LockRequest, held: Sequence[Held]) -> LockRequest:
     if not held:
         return request
-    return replace(request, spent=held[-1].acquired.waited, beside=tuple(one.name for one in held))
+    # Also the time that keepers took to start.
+    since_first = held[0].lock.clock.boot() - held[0].acquired.tenure.sent_at
+    spent = held[0].acquired.waited + since_first
+    return replace(request, spent=spent, beside=tuple(one.name for one in held))
 
 
 def _while_held(stop: Stop, held: Sequence[Held]) -> Stop:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gcs_ci_lock.claims import Claims
 from gcs_ci_lock.core.admission import AlreadyIn, AlreadyOver, MayClaim, MustWait
+from gcs_ci_lock.core.death import abandoned
 from gcs_ci_lock.core.line import Outdated, Superseded
 from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
 from gcs_ci_lock.core.protocol import empty_record, settled
@@ -81,8 +82,6 @@ class Waiter:
         self._standing = Standing(lock, request, chance.lease_id())
         self._claims = Claims(lock)
         self._silence = Silence(lock.clock, chance, budget=max(request.wait - request.spent, 0.0))
-        # Leases that our claim has dropped.
-        self._expired: frozenset[str] = frozenset()
         self._situation: Situation | None = None
 
     @property
@@ -160,8 +159,6 @@ class Waiter:
         return self._wait(record, turn, earliest, at_most=left)
 
     def _claim(self, stored: Stored, record: Record) -> Acquired | _NotYet:
-        before = stored.record.holders if stored.record else ()
-        self._expired = frozenset(h.lease for h in before if record.holder(h.lease) is None)
         try:
             tenure = self._claims.write(self._standing.claimant, stored)
         except Changed:
@@ -175,13 +172,11 @@ class Waiter:
         if not self._claims.believed(tenure):
             self._go_on_under_a_new_lease()
             return _AT_ONCE
-        ended = [e for e in record.history if e.lease != tenure.lease]
-        took_over = [e for e in ended if e.lease in self._expired or self._deaths.caused(e)]
         return Acquired(
             tenure=tenure,
             waited=self._waited(),
             record=record,
-            took_over=tuple(took_over),
+            took_over=abandoned(record, tenure.lease),
         )
 
     def _go_on_under_a_new_lease(self) -> None:

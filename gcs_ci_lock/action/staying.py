@@ -32,9 +32,10 @@ def stay(step: GitHubStep, taken: Sequence[Taken], stop: Stop) -> int:
             pass
 
     while_kept(taken, work)
-    losses = [(one, lost) for one in taken if (lost := one.lost()) is not None]
+    states = [(one, one.lost()) for one in taken]
+    losses = [(one, lost) for one, lost in states if lost is not None]
     # What is lost may be another's by now, unless it was only held for too long.
-    ours = [one for one in taken if (lost := one.lost()) is None or lost.spent]
+    ours = [one for one, lost in states if lost is None or lost.spent]
     gone = give_back(ours, step.say)
     if losses:
         one, lost = losses[0]

@@ -50,7 +50,9 @@ def requests_of(asking: Asking) -> tuple[LockRequest, ...]:
         )
         raise UsageError(message)
     owner = detect_owner(os.environ)
-    return wanted.requests(owner=replace(owner, reason=asking.reason, identity=asking.identity))
+    return wanted.requests(
+        owner=replace(owner, reason=asking.reason, identity=asking.identity.strip())
+    )
 
 
 def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:

@@ -1,9 +1,11 @@
-"""When a holder is known to be dead without asking anybody: by who it was and who we are."""
+"""Dead holders: who is known to be one without asking anybody, and who takes their place."""
 
 import re
 
-from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.core.record import Ended, Holder, Owner, Record
 
+# Seconds by which two processes may date an eviction and the grant after it in the wrong order.
+_SLACK = 30.0
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
@@ -24,6 +26,27 @@ def known_dead(holder: Owner, claimant: Owner) -> str:
     if _is_earlier_attempt(holder, claimant):
         return f"run {holder.run_id} goes on as attempt {claimant.attempt}"
     return ""
+
+
+def abandoned(record: Record, lease: str) -> tuple[Ended, ...]:
+    """Return the ends of those who never released, and whose place nobody has taken since.
+
+    For people: of a semaphore's holders one may be missed that was evicted just after a grant.
+
+    Args:
+        record: as `settled` returned it.
+        lease: who enters now; its own grant is none of those since.
+    """
+    present: list[Holder | Ended] = [*record.holders, *record.history]
+    grants = [one for one in present if one.lease != lease]
+
+    def followed(ended: Ended) -> bool:
+        slack = _SLACK if ended.outcome == "evicted" else 0.0
+        since = ended.ended_at - slack
+        return any(one.token > ended.token and one.granted_at >= since for one in grants)
+
+    ends = (e for e in record.history if e.outcome != "released" and e.lease != lease)
+    return tuple(ended for ended in ends if not followed(ended))
 
 
 def _is_earlier_attempt(holder: Owner, claimant: Owner) -> bool:

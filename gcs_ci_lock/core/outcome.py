@@ -16,8 +16,8 @@ class Acquired:
         waited: seconds to the claim, from asking for the first of the locks wanted together.
         record: the lock as it was read just before the claim; if the claim's answer was lost, as
             it was read after it.
-        took_over: ends of those who never released, and whose place was taken: expired just before,
-            or evicted by us as dead.
+        took_over: ends of those who never released, and whose place was taken: what `abandoned`
+            returned.
     """
 
     tenure: Tenure

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.core.death import known_dead
-from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.core.death import abandoned, known_dead
+from gcs_ci_lock.core.record import Ended, Holder, Owner, Record
+from tests.support.samples import ENDED, HOLDER, NOW
 
 pytestmark = pytest.mark.example
 
@@ -51,3 +52,38 @@ def test_the_same_identity_is_dead_and_no_identity_is_nobodys() -> None:
     assert known_dead(Owner(identity="laptop deploys"), mine) == '"laptop deploys" is here again'
     assert known_dead(Owner(identity="other"), mine) == ""
     assert known_dead(Owner(), Owner()) == ""
+
+
+DEAD = replace(ENDED, lease="dead", token=5, granted_at=NOW - 500, ended_at=NOW, outcome="evicted")
+LATER = replace(ENDED, lease="later", token=6, granted_at=NOW + 1, ended_at=NOW + 9)
+
+
+def left(*ends: Ended, holders: tuple[Holder, ...] = ()) -> list[str]:
+    record = Record(name="prod", fence=9, holders=holders, history=ends)
+    return [ended.lease for ended in abandoned(record, "mine")]
+
+
+def test_who_enters_after_one_that_never_released_takes_its_place() -> None:
+    mine = replace(HOLDER, lease="mine", token=7, granted_at=NOW + 1)
+
+    assert left(DEAD) == ["dead"]
+    assert left(DEAD, holders=(mine,)) == ["dead"]
+    assert left(replace(DEAD, outcome="expired")) == ["dead"]
+    assert left(replace(DEAD, outcome="released")) == []
+    assert left(replace(DEAD, lease="mine")) == []
+
+
+@pytest.mark.parametrize("dated", [NOW + 1, NOW, NOW - 30])
+def test_its_place_is_taken_once_also_where_clocks_differ(dated: float) -> None:
+    assert left(DEAD, replace(LATER, granted_at=dated)) == []
+    assert left(DEAD, holders=(replace(HOLDER, token=6, granted_at=dated),)) == []
+
+
+def test_who_held_beside_it_has_not_taken_its_place() -> None:
+    beside = replace(HOLDER, lease="beside", token=6, granted_at=NOW - 31, slots=2)
+    expired = replace(DEAD, outcome="expired")
+
+    assert left(DEAD, holders=(beside,)) == ["dead"]
+    assert left(DEAD, holders=(replace(beside, token=4, granted_at=NOW),)) == ["dead"]
+    assert left(expired, holders=(replace(beside, granted_at=NOW - 1),)) == ["dead"]
+    assert left(expired, holders=(replace(beside, granted_at=NOW),)) == []

@@ -1,17 +1,23 @@
 """What a waiter of a line does to the others of it, and what it does with the dead."""
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from gcs_ci_lock.ci.verifying import MOST_OWNERS, BackgroundVerifier
 from gcs_ci_lock.core.line import Outdated, Superseded
 from gcs_ci_lock.core.outcome import Overtaken, TimedOut
+from gcs_ci_lock.core.queue import Turn
 from gcs_ci_lock.core.record import Freeze, Owner
+from gcs_ci_lock.deaths import Deaths
 from gcs_ci_lock.errors import Ambiguous
 from gcs_ci_lock.intervening import evict, freeze, unfreeze
 from gcs_ci_lock.stores.memory import Moment
-from tests.support.fakes import PATHS, Client, World
+from tests.support.fakes import PATHS, Client, FakeClock, World
 from tests.support.faults import nth_write
+from tests.support.samples import HOLDER, RECORD, TICKET
 
 pytestmark = pytest.mark.example
 
@@ -261,6 +267,52 @@ def test_a_head_that_cannot_ask_does_not_keep_the_others_from_asking() -> None:
 
     assert acquired.waited < 20
     assert acquired.took_over[0].note == "run 8123 is completed"
+
+
+def test_who_enters_in_the_place_of_the_dead_is_told_whoever_gave_the_proof() -> None:
+    world = World()
+    dead = world.client("dead", ttl=3600).hold().tenure.lease
+    evict(world.client("second").lock, dead, note="run 8123 is completed")
+    head = world.client("head")
+
+    first = head.hold(wait=60)
+    head.lock.release(first.tenure.lease)
+    after = world.client("next").hold(wait=60)
+
+    assert [ended.lease for ended in first.took_over] == [dead]
+    assert after.took_over == ()
+
+
+def test_all_of_a_repository_together_ask_less_than_its_token_allows() -> None:
+    clock, asked = FakeClock(), [0]
+
+    def ask(_: Owner) -> str:
+        asked[0] += 1
+        return ""
+
+    def carry_out(question: Callable[[], None]) -> None:
+        question()
+
+    owners = [replace(PUSH, run_id=str(run)) for run in range(MOST_OWNERS)]
+    holders = tuple(replace(HOLDER, lease=o.run_id, owner=o) for o in owners)
+    record = replace(RECORD, holders=holders)
+    ticket = replace(TICKET, owner=PUSH)
+    waiters = [
+        (
+            Deaths(World().client("a").lock, PUSH, BackgroundVerifier(ask, clock, start=carry_out)),
+            Turn(ahead=(ticket,) * before, patience=math.inf, beside_holders=False),
+        )
+        for before in range(60)
+    ]
+    for deaths, _ in waiters:
+        deaths._lock.clock = clock  # noqa: SLF001 - all see one clock
+    for _ in range(120):
+        for deaths, turn in waiters:
+            deaths.make_room(record, turn)
+        clock.sleep(30)
+
+    # In an hour the token of a job has 1000 questions; the first alone asks about each owner 60.
+    assert 60 * MOST_OWNERS < asked[0] < 1000
 
 
 def test_an_earlier_attempt_of_the_same_run_is_taken_over_at_once() -> None:
