@@ -47,12 +47,13 @@ class Situation:
     @property
     def together(self) -> int:
         """Return how many holders there can be at once beside whom the waiter fits."""
-        tolerated = min([self.slots, *(holder.slots for holder in self.record.holders)])
-        return int(min(tolerated, most_renewed(self.shortest_ttl)))
+        return int(min(self._tolerated, most_renewed(self.shortest_ttl)))
 
     @property
     def kept_out_by_renewals(self) -> bool:
         """Tell whether the waiter would fit if leases were renewed less often."""
-        present = len(self.record.holders)
-        tolerated = min([self.slots, *(holder.slots for holder in self.record.holders)])
-        return self.together <= present < tolerated
+        return self.together <= len(self.record.holders) < self._tolerated
+
+    @property
+    def _tolerated(self) -> Slots:
+        return min([self.slots, *(holder.slots for holder in self.record.holders)])
