@@ -97,3 +97,16 @@ def imported(file: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
+
+
+def test_the_tree_holds_texts_only_and_none_that_is_huge() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+
+    assert len(files) > 100
+    for file in files:
+        body = file.read_bytes()
+        assert len(body) <= 256 * 1024, file
+        assert b"\0" not in body, file
