@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gcs_ci_lock.cli.options import Bucket, Endpoint, Verbose, given
+from gcs_ci_lock.cli.options import Bucket, Endpoint, Reason, Verbose, not_empty
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", show_default=False, help="The lock: acme/api/prod.")
@@ -13,21 +13,12 @@ Name = Annotated[
 
 def freeze(
     name: Name,
-    reason: Annotated[
-        str,
-        typer.Option(
-            "--reason",
-            envvar="GCS_CI_LOCK_REASON",
-            metavar="TEXT",
-            show_default=False,
-            help="Shown to who waits.",
-        ),
-    ],
+    reason: Reason,
     until: Annotated[
         str,
         typer.Option(
             "--until",
-            callback=given,
+            callback=not_empty,
             envvar="GCS_CI_LOCK_UNTIL",
             metavar="TIME",
             show_default=False,

@@ -22,7 +22,7 @@ OneName = Annotated[
 ]
 
 
-def given(context: typer.Context, param: typer.CallbackParam, value: str) -> str:
+def not_empty(context: typer.Context, param: typer.CallbackParam, value: str) -> str:
     """Refuse an option that is given empty, as by a variable that is not set."""
     source = context.get_parameter_source(param.name or "")
     if not value.strip() and source is not None and source.name == "COMMANDLINE":
@@ -106,7 +106,7 @@ Sequence = Annotated[
     str,
     typer.Option(
         "--sequence",
-        callback=given,
+        callback=not_empty,
         envvar="GCS_CI_LOCK_SEQUENCE",
         metavar="N",
         show_default=False,
@@ -117,7 +117,7 @@ Identity = Annotated[
     str,
     typer.Option(
         "--identity",
-        callback=given,
+        callback=not_empty,
         envvar="GCS_CI_LOCK_IDENTITY",
         metavar="NAME",
         show_default=False,

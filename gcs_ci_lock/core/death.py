@@ -12,11 +12,11 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 def known_dead(holder: Owner, claimant: Owner) -> str:
     """Return the proof that a holder's job is over, for people and the history, or "".
 
+    Owners of CI systems where each job counts its own attempts name none.
+
     Args:
         holder: who holds the lock, as the record tells.
         claimant: who asks; its own job runs.
-
-    Holders and claimants of CI systems where each job counts its own attempts name none.
 
     Source: a run of GitHub Actions is attempted again only when its last attempt is completed,
     https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
