@@ -6,24 +6,24 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from gcs_ci_lock.ci.detect import detect_owner
-from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.core.loss import Lost, taken_away
-from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped
-from gcs_ci_lock.core.protocol import NotHeld
-from gcs_ci_lock.core.queue import DEFAULT_PRIORITY
-from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.settings import Wanted
-from gcs_ci_lock.core.timing import parse_duration
 from gcs_ci_lock.errors import LockError, NotAcquired, StorageUnreachable
-from gcs_ci_lock.handed import release
-from gcs_ci_lock.keeper import Keeper
-from gcs_ci_lock.lock import Lock as OneLock
-from gcs_ci_lock.minding import Minding
+from gcs_ci_lock.keepalive.handed import release
+from gcs_ci_lock.keepalive.keeper import Keeper
+from gcs_ci_lock.keepalive.thread import Minding
+from gcs_ci_lock.locking.acquisition import Waiter
+from gcs_ci_lock.locking.client import Lock as OneLock
+from gcs_ci_lock.locking.lease import Lost, taken_away
+from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.locking.settings import Wanted
+from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Chance
-from gcs_ci_lock.report.lines import lease_lost, overtaken_line, timeout_lines
-from gcs_ci_lock.report.progress import Progress, plainly
-from gcs_ci_lock.waiting import Waiter
+from gcs_ci_lock.protocol.queue import DEFAULT_PRIORITY
+from gcs_ci_lock.protocol.timing import parse_duration
+from gcs_ci_lock.protocol.transitions import NotHeld
+from gcs_ci_lock.report.messages import lease_lost, overtaken_line, timeout_lines
+from gcs_ci_lock.report.wait_log import Progress, plainly
 from gcs_ci_lock.wiring import Connection, connect
 
 

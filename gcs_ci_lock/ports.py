@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gcs_ci_lock.core.instant import Interval
-from gcs_ci_lock.core.record import Owner
-from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.protocol.wait_status import Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ class ServerClock(Protocol):
     """The storage server's time as known from its `Date` headers."""
 
     def observe(self, *, date: float, sent: float, received: float) -> None:
-        """Take one answer into account; times as in `core.instant.Sample`."""
+        """Take one answer into account; times as in `protocol.server_time.Sample`."""
         ...
 
     def at(self, boot: float) -> Interval:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gcs_ci_lock.clock import ObservedServerClock, SystemChance, SystemClock
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.names import LockPaths
-from gcs_ci_lock.core.pinned import AMBIENT, Pinned
-from gcs_ci_lock.core.timing import Timing
-from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.locking.client import Lock
 from gcs_ci_lock.ports import Chance, Clock, ServerClock, Store
+from gcs_ci_lock.protocol.names import LockPaths
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.storage.pinned import AMBIENT, Pinned
+from gcs_ci_lock.system.clock import ObservedServerClock, SystemChance, SystemClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def connect(
         Denied: there are no credentials.
     """
     # Importing Google's client takes a quarter of a second: not before it is needed.
-    from gcs_ci_lock.stores.connection import connect as connect_store  # noqa: PLC0415
+    from gcs_ci_lock.storage.connection import connect as connect_store  # noqa: PLC0415
 
     clock = SystemClock()
     server_clock = ObservedServerClock()
@@ -111,9 +111,9 @@ def pin(
         UsageError: what is given cannot be used.
         Denied: what the environment names cannot.
     """
-    from gcs_ci_lock.stores.credentials import pin as pin_credentials  # noqa: PLC0415 - as above
-    from gcs_ci_lock.stores.endpoint import Endpoint  # noqa: PLC0415
-    from gcs_ci_lock.stores.federation import Federation  # noqa: PLC0415
+    from gcs_ci_lock.storage.credentials import pin as pin_credentials  # noqa: PLC0415 - as above
+    from gcs_ci_lock.storage.endpoint import Endpoint  # noqa: PLC0415
+    from gcs_ci_lock.storage.federation import Federation  # noqa: PLC0415
 
     if Endpoint.choose(endpoint, environ).anonymous:
         return AMBIENT

@@ -9,7 +9,7 @@ from typing import Any, cast
 from ruamel.yaml import YAML
 
 from gcs_ci_lock import errors
-from gcs_ci_lock.cli.main import app
+from gcs_ci_lock.cli.app import app
 from tests.simulation.wrong import PLANTED
 
 ROOT = Path(__file__).parent.parent

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from gcs_ci_lock.action.ends import end_lease, loss_of, seen_from_outside, tell_loss
-from gcs_ci_lock.action.stepfiles import StepFiles
-from gcs_ci_lock.ci.github import GitHubStep
-from gcs_ci_lock.clock import SignalStop, SystemClock
-from gcs_ci_lock.core.charge import Charge
-from gcs_ci_lock.core.loss import Lost
-from gcs_ci_lock.core.text import printable
+from gcs_ci_lock.action.end_lease import end_lease, loss_of, seen_from_outside, tell_loss
+from gcs_ci_lock.action.state import StepFiles
 from gcs_ci_lock.errors import LockError, NotAcquired
-from gcs_ci_lock.handed import loss_of as loss_by_record
-from gcs_ci_lock.report.lines import lease_lost, released_line
+from gcs_ci_lock.keepalive.handed import loss_of as loss_by_record
+from gcs_ci_lock.keepalive.sidecar.messages import Charge
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.platforms.github import GitHubStep
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.report.messages import lease_lost, released_line
+from gcs_ci_lock.system.clock import SignalStop, SystemClock
 from gcs_ci_lock.wiring import open_handed
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gcs_ci_lock.core.charge import Charge
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost
-from gcs_ci_lock.core.outcome import Acquired
-from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.held import Held
-from gcs_ci_lock.lock import Lock
-from gcs_ci_lock.ports import Clock, Stop
-from gcs_ci_lock.sidecar import Engine, Home, Keeping, Starting
-from gcs_ci_lock.wiring import Connection
+from gcs_ci_lock.keepalive.held import Held
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.keepalive.sidecar import Engine, Home, Keeping, Starting
+from gcs_ci_lock.keepalive.sidecar.messages import Charge
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.outcome import Acquired
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.ports import Chance, Clock, Stop
 
 # A lease that is not renewed meanwhile is given up before, if it is a short one.
 START_WITHIN = 60.0
@@ -52,11 +51,11 @@ class Taken(Held):
 
     def __init__(
         self,
-        connection: Connection,
         lock: Lock,
         request: LockRequest,
         acquired: Acquired,
         *,
+        chance: Chance,
         charge: Charge,
         beside: Beside | None,
         given_back: Callable[[Handover], object],
@@ -64,15 +63,15 @@ class Taken(Held):
         """Take a lock that was just acquired.
 
         Args:
-            connection: the bucket.
             lock: the lock.
             request: what was asked for.
             acquired: what was got.
+            chance: for jitter.
             charge: what a keeper has to be told.
             beside: where it is to be started, or None.
             given_back: is told when the lease is released.
         """
-        super().__init__(connection, lock, request, acquired)
+        super().__init__(lock, request, acquired, chance=chance)
         self.charge = charge
         self._beside = beside
         self._given_back = given_back

@@ -26,6 +26,6 @@ def dry_run(
 
     The verdict is about the lock: how COMMAND ends does not matter, if it can be run at all.
     """
-    from gcs_ci_lock.dryrun import dry_run as start
+    from gcs_ci_lock.dry_run.run import dry_run as start
 
     return start(command or [], jobs=jobs, as_json=json)

@@ -6,7 +6,7 @@ from typer.core import TyperCommand
 from gcs_ci_lock.cli.options import Asking, acquiring
 from gcs_ci_lock.errors import UsageError
 
-_COMMAND = "gcs_ci_lock.command"
+_COMMAND = "gcs_ci_lock.system.child"
 
 
 class WithCommand(TyperCommand):
@@ -27,7 +27,7 @@ def run(asking: Asking, context: typer.Context) -> int:
     GCS_CI_LOCK_NAME, of several locks one a line. The exit code is its own; 76 if a lease was
     lost, in which case it was stopped.
     """
-    from gcs_ci_lock.cli.supervised import run_command
+    from gcs_ci_lock.cli.run import run_command
 
     command = context.meta[_COMMAND]
     if not command:
@@ -42,6 +42,6 @@ def run(asking: Asking, context: typer.Context) -> int:
 @acquiring
 def hold(asking: Asking) -> int:
     """Acquire the locks and keep them until SIGINT or SIGTERM."""
-    from gcs_ci_lock.cli.supervised import hold_locks
+    from gcs_ci_lock.cli.run import hold_locks
 
     return hold_locks(asking)

@@ -18,6 +18,6 @@ def status(
     verbose: Verbose = False,
 ) -> int:
     """Show who holds, who waits, since when, until when."""
-    from gcs_ci_lock.cli.looking import show_status
+    from gcs_ci_lock.cli.status import show_status
 
     return show_status(names or [], bucket=bucket, endpoint=endpoint, as_json=json, verbose=verbose)

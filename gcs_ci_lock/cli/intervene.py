@@ -30,7 +30,7 @@ def freeze(
     verbose: Verbose = False,
 ) -> int:
     """Let nobody new enter; holders go on, waiters are told."""
-    from gcs_ci_lock.cli.freezing import freeze_lock
+    from gcs_ci_lock.cli.freeze import freeze_lock
 
     return freeze_lock(
         name, bucket=bucket, endpoint=endpoint, reason=reason, until=until, verbose=verbose
@@ -41,6 +41,6 @@ def unfreeze(
     name: Name, bucket: Bucket = "", endpoint: Endpoint = "", verbose: Verbose = False
 ) -> int:
     """Let waiters enter again."""
-    from gcs_ci_lock.cli.freezing import unfreeze_lock
+    from gcs_ci_lock.cli.freeze import unfreeze_lock
 
     return unfreeze_lock(name, bucket=bucket, endpoint=endpoint, verbose=verbose)

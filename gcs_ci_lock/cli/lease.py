@@ -24,7 +24,7 @@ def acquire(
     json: Json = False,
 ) -> int:
     """Acquire the lock; a background keeper renews it until `release`."""
-    from gcs_ci_lock.cli.between import acquire_lease
+    from gcs_ci_lock.cli.lease_impl import acquire_lease
 
     return acquire_lease(asking, Path(lease_file), as_json=json)
 
@@ -34,7 +34,7 @@ def check(
     verbose: Verbose = False,
 ) -> int:
     """Tell whether the lease still holds: exit code 0, or 76 if it is lost."""
-    from gcs_ci_lock.cli.between import check_lease
+    from gcs_ci_lock.cli.lease_impl import check_lease
 
     return check_lease(Path(lease_file), verbose=verbose)
 
@@ -44,14 +44,14 @@ def release(
     verbose: Verbose = False,
 ) -> int:
     """End the background keeper and release the lease; nobody else's."""
-    from gcs_ci_lock.cli.between import release_lease
+    from gcs_ci_lock.cli.lease_impl import release_lease
 
     return release_lease(Path(lease_file), verbose=verbose)
 
 
 def keep_beside() -> int:
     """Keep the lease that standard input tells (started by the action, in its sidecar)."""
-    from gcs_ci_lock.cli.beside import keep_beside
+    from gcs_ci_lock.cli.keep import keep_beside
 
     return keep_beside()
 
@@ -61,6 +61,6 @@ def keep(
     mark: Annotated[int, typer.Option("--mark", help="The open file that acquire hands on.")],
 ) -> int:
     """Renew the lease in the file until SIGTERM, then release it (started by acquire)."""
-    from gcs_ci_lock.cli.between import keep_lease
+    from gcs_ci_lock.cli.lease_impl import keep_lease
 
     return keep_lease(Path(lease_file), mark)

@@ -9,9 +9,9 @@ Source: Mermaid's grammar of Gantt charts, `gantt.jison`.
 import re
 from collections.abc import Iterator
 
-from gcs_ci_lock.core.record import Ended, Holder, Record
-from gcs_ci_lock.report.people import who
-from gcs_ci_lock.report.summary import plain
+from gcs_ci_lock.protocol.record import Ended, Holder, Record
+from gcs_ci_lock.report.format import who
+from gcs_ci_lock.report.markdown import plain
 
 MOST_SHOWN = 10
 # A shorter bar is not seen.

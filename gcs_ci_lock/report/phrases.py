@@ -1,11 +1,11 @@
 """What is said of a holder and of one's own place, wherever it is shown."""
 
-from gcs_ci_lock.core.estimate import estimate
-from gcs_ci_lock.core.record import Holder
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.core.text import printable
-from gcs_ci_lock.core.timing import beat_of, spoken
-from gcs_ci_lock.report.people import about, clock_time, place_text, slots_text
+from gcs_ci_lock.protocol.record import Holder
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.timing import beat_of, spoken
+from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.report.estimate import estimate
+from gcs_ci_lock.report.format import about, clock_time, place_text, slots_text
 
 
 def held_text(holder: Holder, earliest: float) -> str:

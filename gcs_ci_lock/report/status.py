@@ -3,11 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gcs_ci_lock.core.record import Holder, Owner, Record, Ticket
-from gcs_ci_lock.core.text import printable
-from gcs_ci_lock.core.tickets import encode_slots
-from gcs_ci_lock.core.timing import spoken
-from gcs_ci_lock.report.people import clock_time, freeze_text, link, ordinal, slots_text, who
+from gcs_ci_lock.protocol.record import Holder, Owner, Record, Ticket
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.ticket_metadata import encode_slots
+from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.report.format import clock_time, freeze_text, link, ordinal, slots_text, who
 
 MOST_SHOWN = 8
 
@@ -17,7 +17,7 @@ class LockStatus:
     """A look at one lock.
 
     Attributes:
-        record: as `core.protocol.settled` returned it.
+        record: as `protocol.transitions.settled` returned it.
         waiters: living tickets, first in line first.
         earliest: server time of the look.
     """

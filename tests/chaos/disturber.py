@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from tests.chaos.figures import Figures
 from tests.chaos.processes import send, stands_still
 from tests.chaos.program import LONG_HOLD, LONGEST_HOLD, Job

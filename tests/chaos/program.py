@@ -50,19 +50,19 @@ threading.Event.wait = wait
 _PLANTED: Final = {
     "": "",
     "no exclusion": """
-from gcs_ci_lock.core import queue
+from gcs_ci_lock.protocol import queue
 
 queue.fits = lambda *_: True
 """,
     "token stands still": """
 import dataclasses
-from gcs_ci_lock.core import protocol
+from gcs_ci_lock.protocol import transitions
 
 def grant(record, claimant, **rest):
     forgotten = dataclasses.replace(record, fence=0)
     return right(forgotten, claimant, **rest | {"fence_seen": 0})
 
-right, protocol.grant = protocol.grant, grant
+right, transitions.grant = transitions.grant, grant
 """,
 }
 _MAIN: Final = """

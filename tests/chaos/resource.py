@@ -26,7 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 
 HEARTBEAT: Final = 0.05
 # Silent for longer: not running. A busy machine delays a heartbeat by less.

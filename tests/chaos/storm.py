@@ -18,8 +18,8 @@ from random import Random
 from types import FrameType
 from typing import Final, NoReturn
 
-from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.emulator import EmbeddedServer
+from gcs_ci_lock.dry_run.emulator import EmbeddedServer
+from gcs_ci_lock.system.clock import SystemClock
 from tests.chaos.disturber import Disturber
 from tests.chaos.figures import LOCKS, Figures, Plan, people
 from tests.chaos.processes import command_line, send

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from tests.chaos.figures import LOCKS, Figures, Plan
 from tests.chaos.processes import forget_shared_memory, parent, send, state, with_variables
 from tests.chaos.program import Job, any_job, command_line, shifting

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from gcs_ci_lock.clock import ObservedServerClock
 from gcs_ci_lock.errors import Changed, StoreError
 from gcs_ci_lock.ports import Entry, Found, Missing, Store, Unchanged
+from gcs_ci_lock.system.clock import ObservedServerClock
 
 TIMEOUT = 5.0
 LIMIT = 1000

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.emulator import EmbeddedServer
+from gcs_ci_lock.dry_run.emulator import EmbeddedServer
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 from tests.support.docker import build_image
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 from tests.support.shell import Running, Site, until
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 
 pytestmark = pytest.mark.chaos

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gcs_ci_lock import Lock, NotAcquired
-from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.emulator import EmbeddedServer
+from gcs_ci_lock.dry_run.emulator import EmbeddedServer
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 from tests.support.container_step import RUNNER_LABEL, ContainerStep, gone, keepers
 from tests.support.docker import IMAGE, docker, inspect

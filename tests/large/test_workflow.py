@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gcs_ci_lock import Lock, NotAcquired
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.act import Checkout, Run, deploy_workflow, example
 from tests.support.bucket import TestBucket
 from tests.support.docker import docker

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.report.people import iso_time
+from gcs_ci_lock.report.format import iso_time
 from tests.support.bucket import TestBucket
 from tests.support.fake_github import FakeGitHub
 from tests.support.runner import Step, ended

@@ -15,19 +15,19 @@ from typing import Any, cast
 import pytest
 import requests
 
-from gcs_ci_lock import handed
-from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.clock import SystemChance, SystemClock
-from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.outcome import Acquired, Stopped
-from gcs_ci_lock.core.record import Owner
-from gcs_ci_lock.core.request import LockRequest, Tenure
-from gcs_ci_lock.core.timing import Timing
-from gcs_ci_lock.emulator import EmbeddedServer
-from gcs_ci_lock.keeper import Keeper, Kept
-from gcs_ci_lock.lock import Lock, Released
+from gcs_ci_lock.dry_run.emulator import EmbeddedServer
+from gcs_ci_lock.keepalive import handed
+from gcs_ci_lock.keepalive.keeper import Keeper, Kept
+from gcs_ci_lock.locking.acquisition import Waiter
+from gcs_ci_lock.locking.client import Lock, Released
+from gcs_ci_lock.locking.outcome import Acquired, Stopped
+from gcs_ci_lock.locking.request import LockRequest, Tenure
+from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.waiting import Waiter
+from gcs_ci_lock.protocol.names import Location, LockPaths
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.system.clock import SystemChance, SystemClock
 from gcs_ci_lock.wiring import connect
 from tests.support.ambiguity import (
     FAULTS,

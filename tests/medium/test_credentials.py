@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.clock import SystemChance
-from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.pinned import AMBIENT, Pinned
-from gcs_ci_lock.core.queue import Claimant
-from gcs_ci_lock.core.record import Owner
-from gcs_ci_lock.core.request import Tenure
-from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import Ambiguous, Denied, UsageError
-from gcs_ci_lock.lock import Lock
-from gcs_ci_lock.stores.credentials import pin
-from gcs_ci_lock.stores.endpoint import Endpoint
-from gcs_ci_lock.stores.federation import Federation
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.protocol.names import Location, LockPaths
+from gcs_ci_lock.protocol.queue import Claimant
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.storage.credentials import pin
+from gcs_ci_lock.storage.endpoint import Endpoint
+from gcs_ci_lock.storage.federation import Federation
+from gcs_ci_lock.storage.pinned import AMBIENT, Pinned
+from gcs_ci_lock.system.clock import SystemChance
 from gcs_ci_lock.wiring import connect
 from tests.support.bucket import TestBucket
 from tests.support.fake_sts import REQUEST_TOKEN, FakeSts

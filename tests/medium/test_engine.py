@@ -11,8 +11,8 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 
 import pytest
 
-from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.sidecar import NoSidecar, connect
+from gcs_ci_lock.keepalive.sidecar import NoSidecar, connect
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 from tests.support.runner import Step
 

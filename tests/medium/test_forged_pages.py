@@ -17,9 +17,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gcs_ci_lock.core.codec import encode_record
-from gcs_ci_lock.core.record import Record
-from gcs_ci_lock.core.tickets import encode_ticket
+from gcs_ci_lock.protocol.record import Record
+from gcs_ci_lock.protocol.record_json import encode_record
+from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from tests.medium.test_forged_queue import FORGED, MEMORY, SECONDS_A_POLL, ticket
 
 pytestmark = pytest.mark.fault

@@ -15,11 +15,11 @@ from typing import Any, cast
 
 import pytest
 
-from gcs_ci_lock.core.codec import encode_record
-from gcs_ci_lock.core.outcome import TimedOut
-from gcs_ci_lock.core.record import Owner, Record, Ticket
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.core.tickets import encode_ticket
+from gcs_ci_lock.locking.outcome import TimedOut
+from gcs_ci_lock.protocol.record import Owner, Record, Ticket
+from gcs_ci_lock.protocol.record_json import encode_record
+from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
+from gcs_ci_lock.protocol.wait_status import Situation
 from tests.support.fakes import EPOCH, PATHS, Diary, World
 
 pytestmark = pytest.mark.fault

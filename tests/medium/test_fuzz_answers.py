@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.clock import ObservedServerClock, SystemClock
 from gcs_ci_lock.errors import StoreError
 from gcs_ci_lock.ports import Entry, Found, Missing, Unchanged
-from gcs_ci_lock.stores.connection import connect
-from gcs_ci_lock.stores.gcs import GcsStore
+from gcs_ci_lock.storage.connection import connect
+from gcs_ci_lock.storage.gcs import GcsStore
+from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock
 
 pytestmark = [
     pytest.mark.fault,

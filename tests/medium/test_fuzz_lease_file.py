@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.handover import Handover
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.leasefile import KeeperMark, LeaseFile
+from gcs_ci_lock.keepalive.lease_file import KeeperMark, LeaseFile
+from gcs_ci_lock.keepalive.lease_ref import Handover
 from tests.small.test_fuzz import LEASE
 
 pytestmark = pytest.mark.property

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import Credentials
 
-from gcs_ci_lock.clock import ObservedServerClock, SystemClock
 from gcs_ci_lock.errors import Ambiguous, BucketMissing, Changed, Denied, StoreError
 from gcs_ci_lock.ports import Found, Missing, Unchanged
-from gcs_ci_lock.stores.connection import connect
-from gcs_ci_lock.stores.endpoint import Endpoint
-from gcs_ci_lock.stores.gcs import GcsStore
+from gcs_ci_lock.storage.connection import connect
+from gcs_ci_lock.storage.endpoint import Endpoint
+from gcs_ci_lock.storage.gcs import GcsStore
+from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock
 from tests.support.scripted_server import Answer, ScriptedServer, http_date
 
 pytestmark = pytest.mark.fault
@@ -411,7 +411,7 @@ class FakeCredentials(Credentials):
 def credentials(monkeypatch: pytest.MonkeyPatch) -> FakeCredentials:
     """Let plain http on this machine have credentials: https would need a certificate."""
     found = FakeCredentials()
-    monkeypatch.setattr("gcs_ci_lock.stores.connection.load_named", lambda _: found)
+    monkeypatch.setattr("gcs_ci_lock.storage.connection.load_named", lambda _: found)
     chosen = Endpoint.choose
 
     def with_credentials(given: str | None, environ: Mapping[str, str]) -> Endpoint:

@@ -8,23 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.clock import ObservedServerClock, SystemChance, SystemClock
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.outcome import Acquired
-from gcs_ci_lock.core.record import Owner
-from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.timing import Timing
-from gcs_ci_lock.emulator import EmbeddedServer
+from gcs_ci_lock.dry_run.emulator import EmbeddedServer
 from gcs_ci_lock.errors import BucketMissing, Changed
-from gcs_ci_lock.handed import end
-from gcs_ci_lock.lock import Lock, Released
+from gcs_ci_lock.keepalive.handed import end
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.locking.acquisition import Waiter
+from gcs_ci_lock.locking.client import Lock, Released
+from gcs_ci_lock.locking.outcome import Acquired
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Found, Missing, Store
-from gcs_ci_lock.report.progress import Progress, plainly
-from gcs_ci_lock.stores.connection import connect
-from gcs_ci_lock.stores.gcs import GcsStore
-from gcs_ci_lock.waiting import Waiter
+from gcs_ci_lock.protocol.names import Location, LockPaths
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.report.wait_log import Progress, plainly
+from gcs_ci_lock.storage.connection import connect
+from gcs_ci_lock.storage.gcs import GcsStore
+from gcs_ci_lock.system.clock import ObservedServerClock, SystemChance, SystemClock
 from gcs_ci_lock.wiring import Connection
 from gcs_ci_lock.wiring import connect as connect_all
 from tests.contracts.store_contract import StoreContract

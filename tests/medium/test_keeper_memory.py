@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from gcs_ci_lock.keeper import Keeper, Kept
+from gcs_ci_lock.keepalive.keeper import Keeper, Kept
 from tests.support.fakes import World
 
 pytestmark = pytest.mark.simulation

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from gcs_ci_lock.cli.main import app
+from gcs_ci_lock.cli.app import app
 from tests.support.bucket import TestBucket
 from tests.support.shell import Site
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.timing import Timing
-from gcs_ci_lock.intervening import evict
-from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.locking.admin import evict
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.protocol.names import Location, LockPaths
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.wiring import connect
 from tests.support.bucket import TestBucket
 from tests.support.shell import Site, until

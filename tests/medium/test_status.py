@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.clock import utc_today
-from gcs_ci_lock.core.codec import encode_record
-from gcs_ci_lock.core.record import Ended, Freeze, Holder, Owner, Record
+from gcs_ci_lock.protocol.record import Ended, Freeze, Holder, Owner, Record
+from gcs_ci_lock.protocol.record_json import encode_record
+from gcs_ci_lock.system.clock import utc_today
 from tests.support.bucket import TestBucket
 from tests.support.runner import log_commands
 from tests.support.shell import Site, until

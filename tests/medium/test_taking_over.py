@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 from tests.support.fake_ci import Answer
 from tests.support.fake_github import COMPLETED, FakeGitHub, run_answer

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.ci.asking import MOST_BYTES, Patience, json_at
-from gcs_ci_lock.ci.github_api import RunApi
-from gcs_ci_lock.ci.gitlab_api import JobApi
-from gcs_ci_lock.ci.verifiers import verifier_of
-from gcs_ci_lock.clock import SystemClock
-from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.platforms.github_api import RunApi
+from gcs_ci_lock.platforms.gitlab_api import JobApi
+from gcs_ci_lock.platforms.http import MOST_BYTES, Patience, json_at
+from gcs_ci_lock.platforms.verifiers import verifier_of
 from gcs_ci_lock.ports import Verifier
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.fake_ci import Answer
 from tests.support.fake_github import COMPLETED, FakeGitHub, run_answer
 from tests.support.fake_gitlab import FAILED, FakeGitLab, job_answer

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from math import floor
 from typing import Literal, Protocol, TypeVar, cast
 
-from gcs_ci_lock.clock import ObservedServerClock
-from gcs_ci_lock.core.instant import Interval
 from gcs_ci_lock.errors import Ambiguous, Changed
 from gcs_ci_lock.ports import Entry, Found, Missing, Unchanged
-from gcs_ci_lock.stores.memory import Bucket, MemoryStore
+from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.storage.memory import Bucket, MemoryStore
+from gcs_ci_lock.system.clock import ObservedServerClock
 from tests.simulation.scheduler import Machine, Scheduler, Suspension
 
 EPOCH = 1_795_422_000.4

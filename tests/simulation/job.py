@@ -3,18 +3,18 @@
 import random
 from dataclasses import dataclass, field
 
-from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.core.outcome import Acquired, Overtaken
-from gcs_ci_lock.core.record import Owner, Slots
-from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.handed import release
-from gcs_ci_lock.keeper import Keeper
-from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.keepalive.handed import release
+from gcs_ci_lock.keepalive.keeper import Keeper
+from gcs_ci_lock.locking.acquisition import Waiter
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.outcome import Acquired, Overtaken
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Verifier
-from gcs_ci_lock.waiting import Waiter
+from gcs_ci_lock.protocol.record import Owner, Slots
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.protocol.wait_status import Situation
 from tests.simulation.cloud import Client
 from tests.simulation.judge import Judge
 from tests.simulation.plans import HORIZON, PATHS, TTL

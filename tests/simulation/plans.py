@@ -3,8 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.record import UNLIMITED, Slots
+from gcs_ci_lock.protocol.names import Location, LockPaths
+from gcs_ci_lock.protocol.record import UNLIMITED, Slots
 from tests.simulation.cloud import Weather
 from tests.simulation.properties import Expected
 

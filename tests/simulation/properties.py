@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gcs_ci_lock.core.record import Slots
-from gcs_ci_lock.keeper import Keeper
+from gcs_ci_lock.keepalive.keeper import Keeper
+from gcs_ci_lock.protocol.record import Slots
 from tests.simulation.cloud import Client
 
 Property = Literal[

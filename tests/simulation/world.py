@@ -4,8 +4,8 @@ import hashlib
 import random
 from collections.abc import Callable
 
-from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.core.record import Slots
+from gcs_ci_lock.platforms.verifier import NoVerifier
+from gcs_ci_lock.protocol.record import Slots
 from tests.simulation.cloud import Client, Cloud
 from tests.simulation.job import Chance, Job
 from tests.simulation.judge import Judge

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.charge import PHASES, Charge, JobAccess, News
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.pinned import Pinned
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.keepalive.sidecar.messages import PHASES, Charge, News
+from gcs_ci_lock.platforms.github_job import JobAccess
+from gcs_ci_lock.storage.pinned import Pinned
 
 CANARY = "canary-5e1f"
 HANDOVER = Handover(

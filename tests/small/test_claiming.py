@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
-from gcs_ci_lock.core.protocol import NotHeld
 from gcs_ci_lock.errors import Ambiguous, BucketMissing, Denied, RecordInvalid
-from gcs_ci_lock.lock import Released
-from gcs_ci_lock.stores.memory import Moment, Request
+from gcs_ci_lock.locking.client import Released
+from gcs_ci_lock.locking.outcome import Acquired, Stopped, TimedOut
+from gcs_ci_lock.protocol.transitions import NotHeld
+from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, World
 from tests.support.faults import nth_write
 

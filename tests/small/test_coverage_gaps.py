@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.loss import Lost
-from gcs_ci_lock.core.protocol import NotHeld
-from gcs_ci_lock.core.text import printable_json
-from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import Ambiguous
-from gcs_ci_lock.keeper import Keeper, Kept
-from gcs_ci_lock.lock import Released
-from gcs_ci_lock.stores.memory import Moment, Request
+from gcs_ci_lock.keepalive.keeper import Keeper, Kept
+from gcs_ci_lock.locking.client import Released
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.protocol.text import printable_json
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.protocol.transitions import NotHeld
+from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, Client, World
 
 COMMANDS = st.lists(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.core.death import abandoned, known_dead
-from gcs_ci_lock.core.record import Ended, Holder, Owner, Record
+from gcs_ci_lock.protocol.record import Ended, Holder, Owner, Record
+from gcs_ci_lock.protocol.takeover import abandoned, known_dead
 from tests.support.samples import ENDED, HOLDER, NOW
 
 pytestmark = pytest.mark.example

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.clock import ObservedServerClock
-from gcs_ci_lock.core.instant import MAX_RATE_RATIO, Sample, ServerTime
-from gcs_ci_lock.core.queue import Claimant
-from gcs_ci_lock.core.record import Owner
-from gcs_ci_lock.core.request import Tenure
-from gcs_ci_lock.core.timing import Timing
-from gcs_ci_lock.lock import Lock
-from gcs_ci_lock.stores.memory import MemoryStore
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.protocol.queue import Claimant
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.server_time import MAX_RATE_RATIO, Sample, ServerTime
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.storage.memory import MemoryStore
+from gcs_ci_lock.system.clock import ObservedServerClock
 from tests.support.fakes import PATHS, FakeClock, World
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.core.charge import News
-from gcs_ci_lock.core.ending import Stranger, loss_known, note_of, verdict
-from gcs_ci_lock.core.loss import MAX_HOLD_OVER, TOLD_TO_STOP, Lost
-from gcs_ci_lock.core.protocol import NotHeld
-from gcs_ci_lock.core.record import Ended, Owner
+from gcs_ci_lock.keepalive.ending import Stranger, loss_known, note_of, verdict
+from gcs_ci_lock.keepalive.sidecar.messages import News
+from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, TOLD_TO_STOP, Lost
+from gcs_ci_lock.protocol.record import Ended, Owner
+from gcs_ci_lock.protocol.transitions import NotHeld
 from tests.small.test_charge import HANDOVER
 
 pytestmark = pytest.mark.example

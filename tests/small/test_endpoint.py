@@ -3,7 +3,7 @@
 import pytest
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.stores.endpoint import Endpoint
+from gcs_ci_lock.storage.endpoint import Endpoint
 
 pytestmark = pytest.mark.example
 

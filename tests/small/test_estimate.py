@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.estimate import HOLDS_LOOKED_AT, estimate, typical_hold
-from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import (
+from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.record import (
     UNLIMITED,
     Ended,
     Freeze,
@@ -21,8 +20,9 @@ from gcs_ci_lock.core.record import (
     Slots,
     Ticket,
 )
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.report.people import about
+from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.report.estimate import HOLDS_LOOKED_AT, estimate, typical_hold
+from gcs_ci_lock.report.format import about
 from tests.support.strategies import SLOTS, records
 
 NOBODY = Owner()

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.ci.github import GitHubStep
-from gcs_ci_lock.ci.gitlab import Sections
-from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import Freeze, Owner
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.core.text import MAX_FOREIGN
-from gcs_ci_lock.report.lines import waiting_lines, waiting_title
+from gcs_ci_lock.platforms.github import GitHubStep
+from gcs_ci_lock.platforms.gitlab import Sections
+from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.record import Freeze, Owner
+from gcs_ci_lock.protocol.text import MAX_FOREIGN
+from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.report.messages import waiting_lines, waiting_title
 from tests.support.gitlab import Marker, markers, without_markers
 from tests.support.runner import log_commands
 from tests.support.samples import ALICE, HOLDER, NOW, RECORD, SITUATION, TICKET

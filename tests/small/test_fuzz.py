@@ -13,12 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.core.codec import decode_record, encode_record
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
-from gcs_ci_lock.core.protocol import NotHeld
-from gcs_ci_lock.core.record import (
+from gcs_ci_lock.errors import LockError, RecordInvalid, UsageError
+from gcs_ci_lock.keepalive.handed import adopt, end
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.locking.acquisition import Waiter
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped, TimedOut
+from gcs_ci_lock.locking.settings import MAX_HOLD, MAX_WAIT, Wanted
+from gcs_ci_lock.platforms.verifier import NoVerifier
+from gcs_ci_lock.protocol.json_reader import MAX_INTEGER
+from gcs_ci_lock.protocol.record import (
     HISTORY_LENGTH,
     OWNER_FIELDS,
     SEQUENCES_LENGTH,
@@ -29,15 +33,16 @@ from gcs_ci_lock.core.record import (
     Record,
     Ticket,
 )
-from gcs_ci_lock.core.settings import MAX_HOLD, MAX_WAIT, Wanted
-from gcs_ci_lock.core.strict import MAX_INTEGER
-from gcs_ci_lock.core.text import clipped, printable
-from gcs_ci_lock.core.tickets import decode_ticket, encode_slots, encode_ticket, parse_slots
-from gcs_ci_lock.core.timing import MAX_TTL, MIN_TTL
-from gcs_ci_lock.errors import LockError, RecordInvalid, UsageError
-from gcs_ci_lock.handed import adopt, end
-from gcs_ci_lock.lock import Lock
-from gcs_ci_lock.waiting import Waiter
+from gcs_ci_lock.protocol.record_json import decode_record, encode_record
+from gcs_ci_lock.protocol.text import clipped, printable
+from gcs_ci_lock.protocol.ticket_metadata import (
+    decode_ticket,
+    encode_slots,
+    encode_ticket,
+    parse_slots,
+)
+from gcs_ci_lock.protocol.timing import MAX_TTL, MIN_TTL
+from gcs_ci_lock.protocol.transitions import NotHeld
 from tests.support.fakes import EPOCH, PATHS, Client, World
 
 pytestmark = pytest.mark.property

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from gcs_ci_lock.core.record import Outcome, Owner, Record
+from gcs_ci_lock.protocol.record import Outcome, Owner, Record
 from gcs_ci_lock.report.gantt import gantt
 from tests.support.mermaid import Task, gantt_tasks, mermaid_fences
 from tests.support.samples import ENDED, HOLDER, NOW, RECORD

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.ci.github import GitHubStep, owner
-from gcs_ci_lock.core.death import known_dead
-from gcs_ci_lock.report.summary import plain, summary_table
+from gcs_ci_lock.platforms.github import GitHubStep, owner
+from gcs_ci_lock.protocol.takeover import known_dead
+from gcs_ci_lock.report.markdown import plain, summary_table
 from tests.support.runner import file_values, log_command, log_commands
 
 # Every piece of the runner's own syntax, in any order, among any characters.

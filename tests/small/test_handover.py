@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.record import Owner
-from gcs_ci_lock.core.request import LockRequest, Tenure
-from gcs_ci_lock.core.timing import Timing
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.locking.request import LockRequest, Tenure
+from gcs_ci_lock.protocol.names import Location, LockPaths
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.timing import Timing
 
 LEASE = Handover(
     bucket="gs://acme-locks/locks",

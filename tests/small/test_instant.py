@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.instant import Sample, ServerTime
+from gcs_ci_lock.protocol.server_time import Sample, ServerTime
 
 
 def answer(*, server: float, sent: float, took: float, delay: float = 0.0) -> Sample:

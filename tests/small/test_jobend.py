@@ -2,7 +2,8 @@
 
 import pytest
 
-from gcs_ci_lock.jobend import JobEnd, TokenWord
+from gcs_ci_lock.keepalive.job_end import JobEnd
+from gcs_ci_lock.platforms.github_job import TokenWord
 
 pytestmark = pytest.mark.example
 

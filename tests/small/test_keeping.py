@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from gcs_ci_lock.core.loss import Lost
-from gcs_ci_lock.core.request import Tenure
 from gcs_ci_lock.errors import Ambiguous, RecordInvalid
-from gcs_ci_lock.keeper import Kept
-from gcs_ci_lock.stores.memory import Moment, Request
+from gcs_ci_lock.keepalive.keeper import Kept
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, World
 from tests.support.faults import Outage, nth_write
 

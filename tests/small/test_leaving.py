@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.ci.detect import detect_owner
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.loss import Lost
-from gcs_ci_lock.core.outcome import Acquired, Stopped
-from gcs_ci_lock.core.protocol import NotHeld
-from gcs_ci_lock.core.request import Tenure
-from gcs_ci_lock.core.tickets import encode_ticket
 from gcs_ci_lock.errors import Ambiguous, Denied, StorageUnreachable
-from gcs_ci_lock.handed import adopt, end, release
-from gcs_ci_lock.lock import Released
-from gcs_ci_lock.stores.memory import Moment, Request
+from gcs_ci_lock.keepalive.handed import adopt, end, release
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.locking.client import Released
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.outcome import Acquired, Stopped
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
+from gcs_ci_lock.protocol.transitions import NotHeld
+from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import Client, Fault, World
 from tests.support.faults import Outage
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.admission import AlreadyIn, MayClaim, consider
-from gcs_ci_lock.core.instant import Interval
-from gcs_ci_lock.core.line import Outdated, Superseded, line_of, older_of_line
-from gcs_ci_lock.core.protocol import grant
-from gcs_ci_lock.core.queue import Claimant
-from gcs_ci_lock.core.record import SEQUENCES_LENGTH, Owner, Record, Ticket
-from gcs_ci_lock.core.text import MAX_FOREIGN
+from gcs_ci_lock.protocol.admission import AlreadyIn, MayClaim, consider
+from gcs_ci_lock.protocol.obsolete import Outdated, Superseded, line_of, older_of_line
+from gcs_ci_lock.protocol.queue import Claimant
+from gcs_ci_lock.protocol.record import SEQUENCES_LENGTH, Owner, Record, Ticket
+from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.protocol.text import MAX_FOREIGN
+from gcs_ci_lock.protocol.transitions import grant
 
 NOW = 1_795_422_000.0
 OWNER = Owner(platform="github", repository="acme/api", workflow="deploy", job="prod", actor="bob")

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from rich.console import Console
 
-from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import Freeze, Owner
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.output import Unfailing
-from gcs_ci_lock.report.live import LiveWait, picture
+from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.record import Freeze, Owner
+from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.report.wait_live import LiveWait, picture
+from gcs_ci_lock.system.console import Unfailing
 from tests.support.samples import ALICE, HOLDER, NOW, RECORD, SITUATION, TICKET
 from tests.support.strategies import HOSTILE, owners
 

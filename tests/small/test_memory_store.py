@@ -2,9 +2,9 @@
 
 import pytest
 
-from gcs_ci_lock.clock import ObservedServerClock
 from gcs_ci_lock.ports import Store
-from gcs_ci_lock.stores.memory import Bucket, MemoryStore
+from gcs_ci_lock.storage.memory import Bucket, MemoryStore
+from gcs_ci_lock.system.clock import ObservedServerClock
 from tests.contracts.store_contract import StoreContract, StrictDeleteContract
 from tests.support.fakes import EPOCH, FakeClock
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from gcs_ci_lock.core.admission import AlreadyOver, consider
-from gcs_ci_lock.core.codec import decode_record, encode_record
-from gcs_ci_lock.core.handover import Handover
-from gcs_ci_lock.core.instant import Interval, Sample, ServerTime
-from gcs_ci_lock.core.loss import Lost, given_up, taken_away
-from gcs_ci_lock.core.names import Location, checked_name
-from gcs_ci_lock.core.protocol import NotHeld, renew, settled
-from gcs_ci_lock.core.queue import Claimant, fits
-from gcs_ci_lock.core.record import UNLIMITED, Ended, Freeze, Holder, Owner, Record, Ticket
-from gcs_ci_lock.core.request import Tenure
-from gcs_ci_lock.core.settings import Wanted
-from gcs_ci_lock.core.strict import MAX_INTEGER, MAX_RECORD_BYTES
-from gcs_ci_lock.core.tickets import decode_ticket, encode_ticket
-from gcs_ci_lock.core.timing import Timing, backoff
 from gcs_ci_lock.errors import RecordInvalid, UsageError
+from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.locking.lease import Lost, given_up, taken_away
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.locking.settings import Wanted
+from gcs_ci_lock.protocol.admission import AlreadyOver, consider
+from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
+from gcs_ci_lock.protocol.names import Location, checked_name
+from gcs_ci_lock.protocol.queue import Claimant, fits
+from gcs_ci_lock.protocol.record import UNLIMITED, Ended, Freeze, Holder, Owner, Record, Ticket
+from gcs_ci_lock.protocol.record_json import decode_record, encode_record
+from gcs_ci_lock.protocol.server_time import Interval, Sample, ServerTime
+from gcs_ci_lock.protocol.ticket_metadata import decode_ticket, encode_ticket
+from gcs_ci_lock.protocol.timing import Timing, backoff
+from gcs_ci_lock.protocol.transitions import NotHeld, renew, settled
 
 pytestmark = pytest.mark.example
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.names import Location, LockPaths, checked_name
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
 
 
 @pytest.mark.example

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.pinned import AMBIENT, TOKEN_KEY, Pinned
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.stores.credentials import pin
-from gcs_ci_lock.stores.federation import Federation
+from gcs_ci_lock.storage.credentials import pin
+from gcs_ci_lock.storage.federation import Federation
+from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, Pinned
 
 CANARY = "canary-91c2"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/acme"

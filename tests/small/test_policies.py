@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.ci.verifying import MOST_OWNERS, BackgroundVerifier
-from gcs_ci_lock.core.line import Outdated, Superseded
-from gcs_ci_lock.core.outcome import Overtaken, TimedOut
-from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import Freeze, Owner
-from gcs_ci_lock.deaths import Deaths
 from gcs_ci_lock.errors import Ambiguous
-from gcs_ci_lock.intervening import evict, freeze, unfreeze
-from gcs_ci_lock.stores.memory import Moment
+from gcs_ci_lock.locking.admin import evict, freeze, unfreeze
+from gcs_ci_lock.locking.dead_holders import Deaths
+from gcs_ci_lock.locking.outcome import Overtaken, TimedOut
+from gcs_ci_lock.platforms.verifier import MOST_OWNERS, BackgroundVerifier
+from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
+from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.record import Freeze, Owner
+from gcs_ci_lock.storage.memory import Moment
 from tests.support.fakes import PATHS, Client, FakeClock, World
 from tests.support.faults import nth_write
 from tests.support.samples import HOLDER, RECORD, TICKET

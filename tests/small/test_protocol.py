@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.admission import (
+from gcs_ci_lock.protocol.admission import (
     AlreadyIn,
     AlreadyOver,
     MayClaim,
@@ -15,9 +15,12 @@ from gcs_ci_lock.core.admission import (
     QueueNeeded,
     consider,
 )
-from gcs_ci_lock.core.codec import decode_record, encode_record
-from gcs_ci_lock.core.instant import Interval
-from gcs_ci_lock.core.protocol import (
+from gcs_ci_lock.protocol.json_reader import MAX_INTEGER
+from gcs_ci_lock.protocol.queue import Claimant
+from gcs_ci_lock.protocol.record import Freeze, Owner, Record
+from gcs_ci_lock.protocol.record_json import decode_record, encode_record
+from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.protocol.transitions import (
     Freed,
     NotHeld,
     Written,
@@ -30,9 +33,6 @@ from gcs_ci_lock.core.protocol import (
     settled,
     unfreeze,
 )
-from gcs_ci_lock.core.queue import Claimant
-from gcs_ci_lock.core.record import Freeze, Owner, Record
-from gcs_ci_lock.core.strict import MAX_INTEGER
 from tests.support.strategies import OWNERS, records
 
 NOW = 1_795_422_000.0

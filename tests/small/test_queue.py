@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.queue import Claimant, fits, is_dead, living, turn_of
-from gcs_ci_lock.core.record import UNLIMITED, Ended, Holder, Owner, Record, Slots, Ticket
-from gcs_ci_lock.waiting import POLL_SPREAD, SLOWEST_POLL
+from gcs_ci_lock.locking.acquisition import POLL_SPREAD, SLOWEST_POLL
+from gcs_ci_lock.protocol.queue import Claimant, fits, is_dead, living, turn_of
+from gcs_ci_lock.protocol.record import UNLIMITED, Ended, Holder, Owner, Record, Slots, Ticket
 from tests.support.strategies import SLOTS
 
 OWNER = Owner()

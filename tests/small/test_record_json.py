@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.codec import decode_record, encode_record
-from gcs_ci_lock.core.record import OWNER_FIELDS, Ended, Freeze, Holder, Owner, Record
-from gcs_ci_lock.core.strict import MAX_INTEGER, MAX_RECORD_BYTES
 from gcs_ci_lock.errors import RecordInvalid, UsageError
+from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
+from gcs_ci_lock.protocol.record import OWNER_FIELDS, Ended, Freeze, Holder, Owner, Record
+from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from tests.support.strategies import records
 
 URI = "gs://acme-locks/locks/prod/lock.json"

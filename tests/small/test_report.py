@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from gcs_ci_lock.core.loss import taken_away
-from gcs_ci_lock.core.protocol import NotHeld
-from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import Freeze, Owner, Record
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.report.lines import lease_lost, timeout_lines, waiting_lines
-from gcs_ci_lock.report.live import picture
-from gcs_ci_lock.report.people import clock_time, iso_time, link, ordinal, who
-from gcs_ci_lock.report.progress import Progress, plainly
+from gcs_ci_lock.locking.lease import taken_away
+from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.record import Freeze, Owner, Record
+from gcs_ci_lock.protocol.transitions import NotHeld
+from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.report.format import clock_time, iso_time, link, ordinal, who
+from gcs_ci_lock.report.markdown import owner_cell
+from gcs_ci_lock.report.messages import lease_lost, timeout_lines, waiting_lines
 from gcs_ci_lock.report.status import status_json, status_lines
-from gcs_ci_lock.report.summary import owner_cell
+from gcs_ci_lock.report.wait_live import picture
+from gcs_ci_lock.report.wait_log import Progress, plainly
 from tests.support.fakes import FakeClock
 from tests.support.runner import log_commands
 from tests.support.samples import ALICE, ENDED, HOLDER, NOW, RECORD, SITUATION, STATUS, TICKET

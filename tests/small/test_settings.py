@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from gcs_ci_lock.core.record import UNLIMITED, Owner
-from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.settings import Wanted
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.locking.settings import Wanted
+from gcs_ci_lock.protocol.record import UNLIMITED, Owner
 
 pytestmark = pytest.mark.example
 

@@ -7,12 +7,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from gcs_ci_lock.core.admission import AlreadyIn, AlreadyOver, MayClaim, consider
-from gcs_ci_lock.core.codec import decode_record, encode_record
-from gcs_ci_lock.core.instant import Interval
-from gcs_ci_lock.core.protocol import NotHeld, Written, empty_record, grant, release, renew, settled
-from gcs_ci_lock.core.queue import Claimant, fits
-from gcs_ci_lock.core.record import HISTORY_LENGTH, UNLIMITED, Owner, Record, Slots
+from gcs_ci_lock.protocol.admission import AlreadyIn, AlreadyOver, MayClaim, consider
+from gcs_ci_lock.protocol.queue import Claimant, fits
+from gcs_ci_lock.protocol.record import HISTORY_LENGTH, UNLIMITED, Owner, Record, Slots
+from gcs_ci_lock.protocol.record_json import decode_record, encode_record
+from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.protocol.transitions import (
+    NotHeld,
+    Written,
+    empty_record,
+    grant,
+    release,
+    renew,
+    settled,
+)
 
 START = 1_795_422_000.0
 

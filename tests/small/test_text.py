@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.text import clipped, printable
+from gcs_ci_lock.protocol.text import clipped, printable
 
 HOSTILE = st.lists(
     st.one_of(

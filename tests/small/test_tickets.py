@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.record import OWNER_FIELDS, UNLIMITED, Owner, Slots, Ticket
-from gcs_ci_lock.core.text import printable
-from gcs_ci_lock.core.tickets import (
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.record import OWNER_FIELDS, UNLIMITED, Owner, Slots, Ticket
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.ticket_metadata import (
     decode_ticket,
     encode_slots,
     encode_ticket,
     parse_instant,
     parse_slots,
 )
-from gcs_ci_lock.errors import UsageError
 from tests.support.strategies import OWNERS, SLOTS, TEXTS
 
 CREATED = "2026-11-23T14:02:11.250000+00:00"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.report.timeline import WIDTH, Turn, Verdict, judge, picture
+from gcs_ci_lock.dry_run.timeline import WIDTH, Turn, Verdict, judge, picture
 
 pytestmark = pytest.mark.example
 

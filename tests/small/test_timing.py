@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.timing import Timing, backoff, parse_duration, spoken
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.timing import Timing, backoff, parse_duration, spoken
 
 DAY = 86_400.0
 

@@ -9,11 +9,11 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.ci.github_api import RunApi
-from gcs_ci_lock.ci.gitlab_api import JobApi
-from gcs_ci_lock.ci.verifiers import verifier_of
-from gcs_ci_lock.ci.verifying import BackgroundVerifier, NoVerifier
-from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.platforms.github_api import RunApi
+from gcs_ci_lock.platforms.gitlab_api import JobApi
+from gcs_ci_lock.platforms.verifier import BackgroundVerifier, NoVerifier
+from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.protocol.record import Owner
 from tests.support.fakes import FakeClock
 from tests.support.strategies import OWNERS
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.ci.verifying import MOST_OWNERS, BackgroundVerifier, NoVerifier
-from gcs_ci_lock.core.record import Owner
+from gcs_ci_lock.platforms.verifier import MOST_OWNERS, BackgroundVerifier, NoVerifier
+from gcs_ci_lock.protocol.record import Owner
 from tests.support.fakes import FakeClock
 
 pytestmark = pytest.mark.example

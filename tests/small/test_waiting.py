@@ -2,10 +2,10 @@
 
 import pytest
 
-from gcs_ci_lock.core.outcome import Acquired, Stopped, TimedOut
-from gcs_ci_lock.core.record import UNLIMITED
 from gcs_ci_lock.errors import Ambiguous, StorageUnreachable
-from gcs_ci_lock.stores.memory import Moment, Request
+from gcs_ci_lock.locking.outcome import Acquired, Stopped, TimedOut
+from gcs_ci_lock.protocol.record import UNLIMITED
+from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, Client, World
 from tests.support.faults import Outage, nth_write
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import requests
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 
 WITHIN = 10.0
 

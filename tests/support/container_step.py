@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from tests.support.docker import IMAGE, docker
 from tests.support.runner import Step
 

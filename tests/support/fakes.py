@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
-from gcs_ci_lock.ci.verifying import NoVerifier
-from gcs_ci_lock.clock import ObservedServerClock
-from gcs_ci_lock.core.names import Location, LockPaths
-from gcs_ci_lock.core.outcome import Acquired, Overtaken, Stopped, TimedOut
-from gcs_ci_lock.core.record import Owner, Slots
-from gcs_ci_lock.core.request import LockRequest
-from gcs_ci_lock.core.situation import Situation
-from gcs_ci_lock.core.timing import Timing
-from gcs_ci_lock.keeper import Keeper
-from gcs_ci_lock.lock import Lock
+from gcs_ci_lock.keepalive.keeper import Keeper
+from gcs_ci_lock.locking.acquisition import Waiter
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped, TimedOut
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Verifier
-from gcs_ci_lock.stores.memory import Bucket, MemoryStore, Moment, Request
-from gcs_ci_lock.waiting import Waiter
+from gcs_ci_lock.protocol.names import Location, LockPaths
+from gcs_ci_lock.protocol.record import Owner, Slots
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.storage.memory import Bucket, MemoryStore, Moment, Request
+from gcs_ci_lock.system.clock import ObservedServerClock
 
 EPOCH = 1_795_422_000.25
 PATHS = LockPaths(location=Location(bucket="acme-locks", prefix="locks"), name="prod")

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 from urllib.parse import unquote, urlsplit
 
-from gcs_ci_lock.clock import SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 
 # Seconds after which the proxy itself stops waiting, for a server or for a client to hang up.
 PATIENCE = 15.0

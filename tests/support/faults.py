@@ -1,7 +1,7 @@
 """Faults of a storage server, for `MemoryStore`: what is lost, late or refused, and when."""
 
 from gcs_ci_lock.errors import Ambiguous
-from gcs_ci_lock.stores.memory import Moment, Request
+from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import Fault
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from gcs_ci_lock.core.queue import Turn
-from gcs_ci_lock.core.record import UNLIMITED, Ended, Holder, Owner, Record, Ticket
-from gcs_ci_lock.core.situation import Situation
+from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.record import UNLIMITED, Ended, Holder, Owner, Record, Ticket
+from gcs_ci_lock.protocol.wait_status import Situation
 from gcs_ci_lock.report.status import LockStatus
 
 NOW = 1_795_442_895.0  # 2026-11-23T14:08:15Z

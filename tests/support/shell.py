@@ -15,8 +15,8 @@ from typing import IO, Any, Final, Self, cast
 
 import requests
 
-from gcs_ci_lock.clock import SystemClock
 from gcs_ci_lock.ports import Store
+from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.wiring import connect
 from tests.support.bucket import TestBucket
 

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from gcs_ci_lock.core.record import (
+from gcs_ci_lock.protocol.record import (
     OUTCOMES,
     OWNER_FIELDS,
     UNLIMITED,

@@ -2,8 +2,8 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/lock.py"
-WAITING = "gcs_ci_lock/waiting.py"
+LOCK = "gcs_ci_lock/locking/client.py"
+WAITING = "gcs_ci_lock/locking/acquisition.py"
 SMALL = "tests/small/test_"
 
 ANSWERS = (
@@ -47,7 +47,7 @@ ANSWERS = (
         "tests/medium/test_gcs_faults.py"
         "::test_the_client_library_asks_nothing_again_behind_our_back",
         (
-            "gcs_ci_lock/stores/gcs.py",
+            "gcs_ci_lock/storage/gcs.py",
             (
                 "timeout=timeout,\n                    retry=None,\n                )\n"
                 "                return _entry"
@@ -80,7 +80,7 @@ ANSWERS = (
         f"{SMALL}claiming.py"
         "::test_a_claim_that_landed_after_its_own_give_up_is_given_back_and_waited_for_anew",
         (
-            "gcs_ci_lock/claims.py",
+            "gcs_ci_lock/locking/pending_claim.py",
             "ours = tenure.believed(self._lock.clock.boot(), self._lock.now().latest)",
             'ours = tenure.lease != ""',
         ),

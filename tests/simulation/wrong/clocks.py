@@ -2,12 +2,12 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/lock.py"
-CLOCK = "gcs_ci_lock/clock.py"
-INSTANT = "gcs_ci_lock/core/instant.py"
-TIMING = "gcs_ci_lock/core/timing.py"
-REQUEST = "gcs_ci_lock/core/request.py"
-PROTOCOL = "gcs_ci_lock/core/protocol.py"
+LOCK = "gcs_ci_lock/locking/client.py"
+CLOCK = "gcs_ci_lock/system/clock.py"
+INSTANT = "gcs_ci_lock/protocol/server_time.py"
+TIMING = "gcs_ci_lock/protocol/timing.py"
+REQUEST = "gcs_ci_lock/locking/request.py"
+PROTOCOL = "gcs_ci_lock/protocol/transitions.py"
 SMALL = "tests/small/test_"
 
 CLOCKS = (

@@ -2,10 +2,10 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/lock.py"
-WAITING = "gcs_ci_lock/waiting.py"
-ADMISSION = "gcs_ci_lock/core/admission.py"
-QUEUE = "gcs_ci_lock/core/queue.py"
+LOCK = "gcs_ci_lock/locking/client.py"
+WAITING = "gcs_ci_lock/locking/acquisition.py"
+ADMISSION = "gcs_ci_lock/protocol/admission.py"
+QUEUE = "gcs_ci_lock/protocol/queue.py"
 SMALL = "tests/small/test_"
 
 LINE = (
@@ -28,7 +28,11 @@ LINE = (
     wrong(
         "a ticket arrives when it was last rewritten",
         "queue order",
-        ("gcs_ci_lock/core/tickets.py", 'metadata.get("arrival", created_text)', "created_text"),
+        (
+            "gcs_ci_lock/protocol/ticket_metadata.py",
+            'metadata.get("arrival", created_text)',
+            "created_text",
+        ),
     ),
     wrong(
         "tickets are swept after 20 s",
@@ -72,6 +76,6 @@ LINE = (
     wrong(
         "a cancelled waiter leaves its ticket",
         "cancel leaves nothing",
-        ("gcs_ci_lock/leaving.py", "object]] = [place.leave]", "object]] = []"),
+        ("gcs_ci_lock/locking/leaving.py", "object]] = [place.leave]", "object]] = []"),
     ),
 )

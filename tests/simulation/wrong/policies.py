@@ -2,8 +2,8 @@
 
 from tests.simulation.planted import wrong
 
-LINE = "gcs_ci_lock/core/line.py"
-DEATHS = "gcs_ci_lock/deaths.py"
+LINE = "gcs_ci_lock/protocol/obsolete.py"
+DEATHS = "gcs_ci_lock/locking/dead_holders.py"
 POLICIES = "tests/small/test_policies.py::test_"
 STRUCK_OUT = """            with suppress(Changed):
                 delete(self._lock, ticket.lease, ticket.generation)
@@ -34,7 +34,7 @@ VOID = (
             "if ticket is None and granted < -1:",
         ),
         (LINE, "> came * _MICROSECONDS:", "> math.inf:"),
-        ("gcs_ci_lock/core/queue.py", " and not t.superseded_by and", " and"),
+        ("gcs_ci_lock/protocol/queue.py", " and not t.superseded_by and", " and"),
     ),
     wrong(
         "the record keeps no number of the newest",
@@ -49,7 +49,7 @@ VOID = (
         "the older ticket is deleted",
         f"{POLICIES}a_newer_run_tells_the_older_one_and_stands_in_its_place",
         (
-            "gcs_ci_lock/place.py",
+            "gcs_ci_lock/locking/own_ticket.py",
             "            with suppress(Changed):\n                self._lock.store.write(",
             STRUCK_OUT,
         ),
@@ -57,7 +57,11 @@ VOID = (
     wrong(
         "a newer run stands behind those who came before it",
         f"{POLICIES}pushes_again_and_again_do_not_starve_their_line",
-        ("gcs_ci_lock/place.py", "if older[0].arrival < self.claimant.arrival:", "if not older:"),
+        (
+            "gcs_ci_lock/locking/own_ticket.py",
+            "if older[0].arrival < self.claimant.arrival:",
+            "if not older:",
+        ),
     ),
     wrong(
         "not to know is taken for a death",
@@ -71,6 +75,10 @@ VOID = (
     wrong(
         "a later attempt of the run is taken for dead",
         "tests/small/test_death.py::test_nobody_else_is",
-        ("gcs_ci_lock/core/death.py", "int(holder.attempt) < int(", "int(holder.attempt) != int("),
+        (
+            "gcs_ci_lock/protocol/takeover.py",
+            "int(holder.attempt) < int(",
+            "int(holder.attempt) != int(",
+        ),
     ),
 )

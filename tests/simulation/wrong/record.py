@@ -2,8 +2,8 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/lock.py"
-PROTOCOL = "gcs_ci_lock/core/protocol.py"
+LOCK = "gcs_ci_lock/locking/client.py"
+PROTOCOL = "gcs_ci_lock/protocol/transitions.py"
 # What the record's generation is just now: so the precondition of a write always holds.
 THERE = """
     def _there(self) -> Stored:

@@ -1,0 +1,81 @@
+"""The entry of the command line: commands, errors as exit codes."""
+
+import functools
+from collections.abc import Callable
+from typing import Annotated, ParamSpec
+
+import typer
+
+from gcs_ci_lock.cli import demo, foreground, inspect, intervene, lease
+from gcs_ci_lock.errors import LockError
+from gcs_ci_lock.system.console import open_missing_streams, say
+
+_P = ParamSpec("_P")
+
+app = typer.Typer(
+    name="gcs-ci-lock",
+    help="Serialise deployments in CI with a lock kept in Google Cloud Storage.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
+    """Turn what a command returns or raises into the exit code of the process."""
+
+    @functools.wraps(command)
+    def exiting(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except LockError as error:
+            say(f"gcs-ci-lock: {error}")
+            code = error.exit_code
+        except Exception as error:  # noqa: BLE001 - a traceback helps nobody at 3 a.m.
+            say(f"gcs-ci-lock: failed unexpectedly: {type(error).__name__}: {error}")
+            code = LockError.exit_code
+        raise typer.Exit(code)
+
+    return exiting
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"gcs-ci-lock {version('gcs-ci-lock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Serialise deployments in CI with a lock kept in Google Cloud Storage."""
+
+
+app.command("run", cls=foreground.WithCommand)(_exiting(foreground.run))
+for _name, _command, _hidden in (
+    ("hold", foreground.hold, False),
+    ("acquire", lease.acquire, False),
+    ("check", lease.check, False),
+    ("release", lease.release, False),
+    ("keep", lease.keep, True),
+    ("keep-beside", lease.keep_beside, True),
+    ("status", inspect.status, False),
+    ("freeze", intervene.freeze, False),
+    ("unfreeze", intervene.unfreeze, False),
+    ("dry-run", demo.dry_run, False),
+):
+    app.command(_name, hidden=_hidden)(_exiting(_command))
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    open_missing_streams()
+    app()

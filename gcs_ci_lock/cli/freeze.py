@@ -1,0 +1,114 @@
+"""What `freeze` and `unfreeze` do."""
+
+import os
+import re
+from datetime import datetime
+
+from gcs_ci_lock.cli.acquire import open_bucket
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.keepalive.handed import PATIENCE
+from gcs_ci_lock.locking.admin import freeze, unfreeze
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.leaving import patiently
+from gcs_ci_lock.locking.settings import lock_paths
+from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.protocol.json_reader import MAX_TIME
+from gcs_ci_lock.protocol.record import Freeze
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.timing import DEFAULT_TTL, Timing, parse_duration
+from gcs_ci_lock.report.format import freeze_text, who
+from gcs_ci_lock.system.console import say
+from gcs_ci_lock.wiring import Connection
+
+
+def freeze_lock(
+    name: str, *, bucket: str, endpoint: str, reason: str, until: str, verbose: bool
+) -> int:
+    """Freeze a lock; return the exit code.
+
+    Raises:
+        UsageError: an option is wrong.
+        StorageUnreachable: the server does not answer.
+        LockError: whatever else went wrong.
+    """
+    if not reason.strip():
+        message = "--reason is empty: expected a text that tells those who wait why"
+        raise UsageError(message)
+    # A wrong option is told before anything is asked.
+    _ends_at(until, 0.0)
+    connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
+    patiently(lock, connection.chance, lock.look, patience=PATIENCE)
+    now = lock.now().earliest
+    frozen = Freeze(
+        reason=reason, author=who(detect_owner(os.environ)), since=now, until=_ends_at(until, now)
+    )
+    replaced = patiently(lock, connection.chance, lambda: freeze(lock, frozen), patience=PATIENCE)
+    say(f'Froze lock "{name}" {freeze_text(frozen, now)}')
+    if replaced is not None:
+        say(f"It was frozen already, {freeze_text(replaced, now)}: that is replaced")
+    return 0
+
+
+def unfreeze_lock(name: str, *, bucket: str, endpoint: str, verbose: bool) -> int:
+    """Unfreeze a lock; return the exit code.
+
+    Raises:
+        StorageUnreachable: the server does not answer.
+        LockError: whatever else went wrong.
+    """
+    connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
+    patiently(lock, connection.chance, lock.look, patience=PATIENCE)
+    ended = patiently(lock, connection.chance, lambda: unfreeze(lock), patience=PATIENCE)
+    if ended is None:
+        say(f'Lock "{name}" is not frozen: nothing to do')
+    else:
+        was = freeze_text(ended, lock.now().earliest)
+        say(f'Unfroze lock "{name}"; it was frozen {was}')
+    return 0
+
+
+def _open(name: str, *, bucket: str, endpoint: str, verbose: bool) -> tuple[Connection, Lock]:
+    paths = lock_paths(name=name, bucket=bucket)
+    connection = open_bucket(paths.location.bucket, endpoint, verbose=verbose)
+    return connection, connection.lock(paths, Timing.for_ttl(DEFAULT_TTL))
+
+
+def _ends_at(text: str, now: float) -> float | None:
+    """Return the server time that `--until` names: so much from now, or a moment with its zone."""
+    text = text.strip()
+    if not text:
+        return None
+    if not re.match(r"[0-9]{4}-", text):
+        return _to_come(now + _duration(text), now, text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _no_time(text)
+    return _to_come(moment.timestamp(), now, text)
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text, "until")
+    except UsageError:
+        raise _no_time(text) from None
+
+
+def _no_time(text: str) -> UsageError:
+    return UsageError(
+        f'until "{printable(text)}" is not a time: expected a duration like 2h, or a moment '
+        "with its zone like 2026-11-24T06:00Z"
+    )
+
+
+def _to_come(moment: float, now: float, text: str) -> float:
+    if now < moment <= MAX_TIME:
+        return moment
+    wrong = "is over already" if moment <= now else "is too far away"
+    message = (
+        f'until "{printable(text)}" {wrong}: expected a time that is to come. Without --until '
+        "a freeze lasts until `unfreeze`"
+    )
+    raise UsageError(message)

@@ -1,0 +1,66 @@
+"""How a wait is shown: folded away in a CI system's log, alive on a terminal, else as lines."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TextIO
+
+from gcs_ci_lock.platforms.github import GitHubStep
+from gcs_ci_lock.platforms.gitlab import Sections
+from gcs_ci_lock.ports import Clock, Observer
+from gcs_ci_lock.report.wait_log import Progress, Show, plainly
+from gcs_ci_lock.system.clock import SystemChance, utc_today
+from gcs_ci_lock.system.console import Unfailing, say, write_line
+
+# Set by nearly every CI system; act and Gitea set the second, GitLab the third.
+_CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+
+
+@contextmanager
+def showing(
+    asking: Callable[[str], None], *, clock: Clock, lines_between: bool
+) -> Iterator[Observer]:
+    """Give an observer that tells people how a wait goes on, on standard error.
+
+    Args:
+        asking: is given the lease id before it is claimed.
+        clock: for what is repeated.
+        lines_between: whether other lines are printed meanwhile: they would tear a drawing.
+    """
+    if lines_between or not _can_draw(sys.stderr, os.environ):
+        yield Progress(_show(os.environ), clock=clock, asking=asking)
+        return
+    # Most commands never wait on a terminal.
+    from rich.console import Console
+
+    from gcs_ci_lock.report.wait_live import LiveWait
+
+    console = Console(file=Unfailing(sys.stderr), force_terminal=True, highlight=False)
+    with LiveWait(console, asking=asking) as live:
+        yield live
+
+
+def _can_draw(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    in_ci = any(environ.get(name, "") not in ("", "0", "false") for name in _CI)
+    if in_ci or environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+        return False
+    if stream is None or not stream.encoding.lower().startswith("utf"):
+        return False
+    try:
+        return stream.isatty()
+    except ValueError:
+        # It is closed.
+        return False
+
+
+def _show(environ: Mapping[str, str]) -> Show:
+    # All on one stream: two of them reach a log in any order.
+    write = partial(write_line, sys.stderr)
+    word = SystemChance().lease_id
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return GitHubStep(environ, write=write, delimiter=word).group
+    if environ.get("GITLAB_CI") == "true":
+        return Sections(write, now=lambda: utc_today().timestamp(), mark=word()).show
+    return plainly(say)

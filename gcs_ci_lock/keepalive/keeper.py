@@ -1,0 +1,135 @@
+"""Keeps a lease alive until it is told to stop, the lease is lost, or max-hold is over.
+
+A loss is an outcome with a reason. It is told by the boot clock alone: a renewal that hangs does
+not delay it, and whoever depends on the lease asks `lost()` instead of waiting for this loop.
+
+In model/lock.pml: acknowledged, no_renewal_after_give_up, no_false_loss.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gcs_ci_lock.errors import LockError
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, Lost, given_up
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.ports import Chance, Stop
+from gcs_ci_lock.protocol.timing import backoff, spoken
+
+BEAT_SPREAD = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The lease was kept alive until the stop; it is still ours to be released."""
+
+
+class Keeper:
+    """Renews one lease.
+
+    `keep` runs in one thread; `lost` and `tenure` may be asked from any.
+    """
+
+    def __init__(
+        self,
+        lock: Lock,
+        tenure: Tenure,
+        *,
+        chance: Chance,
+        max_hold: float,
+        began: float,
+        tried: Callable[["Keeper"], object] = id,
+    ) -> None:
+        """Take a lease that was just acquired or adopted; no request is made.
+
+        Args:
+            lock: nobody else may use it while `keep` runs.
+            tenure: the lease.
+            chance: for jitter.
+            max_hold: seconds from `began` after which the lease is renewed no more.
+            began: boot clock when the lease was acquired.
+            tried: called after every attempt to renew, in the thread of `keep`.
+        """
+        self._lock = lock
+        self._tenure = tenure
+        self._chance = chance
+        self._max_hold = max_hold
+        self._ends_at = began + max_hold
+        self._guard = threading.Lock()
+        self._lost: Lost | None = None
+        self._tried = tried
+        self.trouble = ""
+        self.beats = 0
+        self.missed = 0
+
+    @property
+    def lock(self) -> Lock:
+        """The lock that is kept."""
+        return self._lock
+
+    @property
+    def tenure(self) -> Tenure:
+        """The lease as last acknowledged."""
+        return self._tenure
+
+    def lost(self) -> Lost | None:
+        """Tell whether the lease is lost, by now; once lost it stays so."""
+        # The clock first: a renewal acknowledged after this reading does not undo it.
+        boot = self._lock.clock.boot()
+        latest = self._lock.server_clock.at(boot).latest
+        with self._guard:
+            if self._lost is None and boot >= self._ends_at:
+                reason = f"{MAX_HOLD_OVER} ({spoken(self._max_hold)})"
+                self._lost = Lost(reason=f"token {self._tenure.token}: {reason}", spent=True)
+            if self._lost is None and not self._tenure.believed(boot, latest):
+                self._lost = given_up(self._tenure, boot, self.trouble)
+            return self._lost
+
+    def keep(self, stop: Stop, *, at_once: bool = False) -> Kept | Lost:
+        """Renew the lease again and again; returns at the latest when a request has timed out.
+
+        Args:
+            stop: ends it.
+            at_once: whether the first renewal is due now: it shows that renewing works.
+        """
+        failures = 0
+        due = self._lock.clock.boot() if at_once else self._due()
+        while (lost := self.lost()) is None:
+            wake_at = min(due, self._tenure.deadline, self._ends_at)
+            if stop.wait(max(wake_at - self._lock.clock.boot(), 0.0)):
+                return self.lost() or Kept()
+            if self._lock.clock.boot() < due or self.lost() is not None:
+                continue
+            try:
+                self._beat()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the deadline decides
+                self.trouble = str(error) if isinstance(error, LockError) else repr(error)
+                failures += 1
+                self.missed += 1
+                due = self._lock.clock.boot() + backoff(failures - 1, self._chance.fraction())
+            else:
+                failures = 0
+                due = self._due()
+            self._tried(self)
+        return lost
+
+    def _beat(self) -> None:
+        result = self._lock.renew(self._tenure)
+        boot = self._lock.clock.boot()
+        with self._guard:
+            if isinstance(result, Lost):
+                self._lost = self._lost or result
+            # An answer that came after the deadline does not bring a lost lease back.
+            elif self._lost is None and self._tenure.believed(boot):
+                self._tenure = result
+                self.trouble = ""
+                self.beats += 1
+
+    def _due(self) -> float:
+        """Return the boot clock of the next renewal: one beat after the send of the last."""
+        beat = self._tenure.timing.beat
+        if beat is None:
+            return self._ends_at
+        spread = 1 + BEAT_SPREAD * (2 * self._chance.fraction() - 1)
+        return self._tenure.sent_at + beat * spread

@@ -1,0 +1,144 @@
+"""A lease as one process hands it to another: the lease file, the action's state.
+
+Small and printable, without secrets and without generations: whoever gets it adopts the lease by
+reading the record.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.locking.request import LockRequest, Tenure
+from gcs_ci_lock.protocol.json_reader import Invalid, Reader, invalid, parsed
+from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.timing import Timing
+
+SCHEMA = 1
+KEEPERS = ("none", "process", "sidecar")
+ON_LOST = ("fail", "cancel", "warn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """Which lease of which lock.
+
+    Attributes:
+        bucket: gs://BUCKET/PREFIX.
+        name: the lock.
+        lease: the lease id.
+        token: the fencing token; 0 while the lease is only asked for.
+        ttl_s: seconds from a renewal to its expiry.
+        max_hold_s: seconds after which the lease is renewed no more.
+        keeper: what renews it: "none", "process" or "sidecar".
+        endpoint: another storage endpoint than Google's, or "".
+        waited_s: seconds from asking to the grant.
+        granted_at: server time of the grant, seconds since 1970; 0 while only asked for.
+        on_lost: what the job wants done when the lease is lost: "fail", "cancel" or "warn".
+    """
+
+    bucket: str
+    name: str
+    lease: str
+    token: int = 0
+    ttl_s: float
+    max_hold_s: float
+    keeper: str
+    endpoint: str = ""
+    waited_s: float = 0.0
+    granted_at: float = 0.0
+    on_lost: str = "fail"
+
+    @classmethod
+    def asked(
+        cls, request: LockRequest, lease: str, *, endpoint: str, keeper: str, on_lost: str = "fail"
+    ) -> "Handover":
+        """Return the lease id that is going to be claimed: nothing is granted yet."""
+        return cls(
+            bucket=str(request.paths.location),
+            name=request.paths.name,
+            lease=lease,
+            ttl_s=request.timing.ttl,
+            max_hold_s=request.max_hold,
+            keeper=keeper,
+            endpoint=endpoint,
+            on_lost=on_lost,
+        )
+
+    def granted(self, tenure: Tenure, *, waited: float) -> "Handover":
+        """Return the same lease with what the grant has brought.
+
+        Args:
+            tenure: as just claimed, before any renewal.
+            waited: seconds.
+        """
+        return replace(
+            self,
+            token=tenure.token,
+            waited_s=waited,
+            granted_at=tenure.expires_at - tenure.timing.ttl,
+        )
+
+    @property
+    def paths(self) -> LockPaths:
+        """The lock's objects."""
+        return LockPaths(location=Location.parse(self.bucket), name=checked_name(self.name))
+
+    @property
+    def timing(self) -> Timing:
+        """The lease's times."""
+        timing = Timing.for_ttl(self.ttl_s)
+        return timing if self.keeper != "none" else replace(timing, beat=None)
+
+    def encoded(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)})
+
+    @classmethod
+    def decode(cls, text: str, *, source: str) -> "Handover":
+        """Read it again.
+
+        Args:
+            text: what `encoded` returned, or something else.
+            source: where it came from, for the error.
+
+        Raises:
+            UsageError: it is none.
+        """
+        try:
+            return cls._decode(text)
+        except (ValueError, RecursionError, Invalid, UsageError) as error:
+            message = (
+                f"{source} does not describe a lease ({printable(str(error), limit=120)}): "
+                "expected what gcs-ci-lock wrote when it acquired the lock"
+            )
+            raise UsageError(message) from None
+
+    @classmethod
+    def _decode(cls, text: str) -> "Handover":
+        reader = Reader("the lease", parsed(text.encode(errors="surrogatepass")))
+        reader.integer("schema", least=SCHEMA, most=SCHEMA)
+        handover = cls(
+            bucket=reader.text("bucket"),
+            name=reader.text("name"),
+            lease=reader.lease(),
+            token=reader.integer("token"),
+            ttl_s=reader.number("ttl_s"),
+            max_hold_s=reader.number("max_hold_s"),
+            keeper=_one_of(reader, "keeper", KEEPERS),
+            endpoint=reader.text("endpoint"),
+            waited_s=reader.number("waited_s"),
+            granted_at=reader.number("granted_at"),
+            on_lost=_one_of(reader, "on_lost", ON_LOST),
+        )
+        reader.finish()
+        # The same rules as for what a user writes: a state file is foreign text too.
+        _ = (handover.paths, handover.timing)
+        return handover
+
+
+def _one_of(reader: Reader, key: str, choices: tuple[str, ...]) -> str:
+    value = reader.text(key)
+    if value not in choices:
+        invalid(key, f"one of {', '.join(choices)}", value)
+    return value

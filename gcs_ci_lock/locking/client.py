@@ -1,0 +1,261 @@
+"""A lock as one process sees it: the read, apply, write loop over one record.
+
+What it does not promise: that a command stops when its lease is lost (that is the keeper's and
+the supervisor's), or that anything is fair (that is `waiting`'s).
+
+In model/lock.pml: landed, MAY_RENEW.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gcs_ci_lock.errors import Changed
+from gcs_ci_lock.locking.lease import Lost, given_up, taken_away
+from gcs_ci_lock.locking.record_store import RecordObject, Stored
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.ports import Clock, Entry, ServerClock, Store
+from gcs_ci_lock.protocol import transitions
+from gcs_ci_lock.protocol.names import LockPaths
+from gcs_ci_lock.protocol.queue import Claimant, fits
+from gcs_ci_lock.protocol.record import Ended, Holder, Record, Ticket
+from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.protocol.ticket_metadata import decode_ticket
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.protocol.transitions import NotHeld, empty_record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The lease was ended by its holder: by this call, or by an earlier one.
+
+    Attributes:
+        ended: the end as it stands in the history.
+    """
+
+    ended: Ended
+
+
+class Lock:
+    """One named lock in one bucket.
+
+    One thread at a time: two writes of one process must never be in flight together.
+    """
+
+    def __init__(
+        self,
+        paths: LockPaths,
+        *,
+        store: Store,
+        clock: Clock,
+        server_clock: ServerClock,
+        timing: Timing,
+    ) -> None:
+        """Take the ports; no request is made.
+
+        Args:
+            paths: the lock's objects.
+            store: the bucket.
+            clock: the boot clock that deadlines are counted on.
+            server_clock: fed by `store`.
+            timing: bounds the time of each request.
+        """
+        self.paths = paths
+        self.store = store
+        self.clock = clock
+        self.server_clock = server_clock
+        self.timing = timing
+        self._object = RecordObject(paths, store=store, timing=timing)
+        # Beat number of each attempt to write our lease -> boot clock when it was begun.
+        self._sent: dict[int, float] = {}
+
+    def look(self) -> Stored:
+        """Read the record; one request.
+
+        Raises:
+            StoreError: as `Store.read`.
+            RecordInvalid: what is there is no record of this lock.
+        """
+        return self._object.look()
+
+    def tickets(self) -> tuple[Ticket, ...]:
+        """List the queue; one request a page. Objects that are no tickets are passed over."""
+        entries = self.store.list(self.paths.queue, timeout=self.timing.read_timeout)
+        found = (_ticket(self.paths, entry) for entry in entries)
+        return tuple(ticket for ticket in found if ticket is not None)
+
+    def now(self) -> Interval:
+        """Return the server time now."""
+        return self.server_clock.at(self.clock.boot())
+
+    def claim(self, claimant: Claimant) -> Tenure:
+        """Write a claim on what `look` last returned; one request.
+
+        Says nothing about whether the claimant may enter: `protocol.consider` does.
+
+        Raises:
+            Changed: somebody wrote since; look again.
+            Ambiguous: it may have landed; look again before anything else.
+        """
+        stored = self._object.known
+        # One reading serves the stamp and the deadline.
+        boot = self.clock.boot()
+        now = self.server_clock.at(boot)
+        record = stored.record or empty_record(self.paths.name, now.latest)
+        ready = transitions.settled(record, now.earliest)
+        if ready.holder(claimant.lease) is None and not fits(ready.holders, claimant):
+            # Answers that contradict each other have moved "earliest" back since the decision.
+            message = f"{self.paths.name} has no room any more"
+            raise Changed(message)
+        written = transitions.grant(
+            ready,
+            claimant,
+            now=now,
+            beat=self._next_beat(0),
+            fence_seen=self._object.fence_seen,
+        )
+        self._sent[written.holder.beat] = boot
+        self._object.write(written.record, over=stored)
+        return self._tenure(written.holder, boot)
+
+    def landed(self, holder: Holder) -> Tenure:
+        """Return our tenure of a lease that the record shows, whoever wrote its last stamp.
+
+        The deadline counts from the send of the attempt whose stamp the record shows. An attempt
+        of another process is dated by its stamp, which is never earlier than it was sent.
+        """
+        if (sent_at := self._sent.get(holder.beat)) is None:
+            boot = self.clock.boot()
+            stamped_at = holder.expires_at - holder.ttl
+            sent_at = boot - max(self.server_clock.at(boot).latest - stamped_at, 0.0)
+        return self._tenure(holder, sent_at)
+
+    def renew(self, tenure: Tenure) -> Tenure | Lost:
+        """Renew a lease; one request if nobody else wrote since our last.
+
+        Raises:
+            StoreError: nothing is known; call again after a while.
+            RecordInvalid: likewise.
+        """
+        while True:
+            boot = self.clock.boot()
+            now = self.server_clock.at(boot)
+            if not tenure.believed(boot, now.latest):
+                return given_up(tenure, boot)
+            if not self._object.certain:
+                stored = self.look()
+                holder = stored.record.holder(tenure.lease) if stored.record else None
+                if holder and holder.beat > tenure.beat and holder.beat in self._sent:
+                    return self.landed(holder)
+                # Reading took time: stamp and deadline need a reading of their own.
+                continue
+            record = self._object.known.record or empty_record(self.paths.name, now.latest)
+            beat = self._next_beat(tenure.beat)
+            result = transitions.renew(record, tenure.lease, now=now, beat=beat)
+            if isinstance(result, NotHeld):
+                return taken_away(tenure.token, result)
+            self._sent[beat] = boot
+            try:
+                self._object.write(result.record, over=self._object.known)
+            except Changed:
+                continue
+            return self._tenure(result.holder, boot)
+
+    def release(self, lease: str, *, note: str = "") -> Released | NotHeld:
+        """End a lease, and nobody else's; one request if nobody wrote since our last.
+
+        Args:
+            lease: the lease id.
+            note: why, for the history.
+
+        Raises:
+            StoreError: it is not known whether it has ended; call again, or let it expire.
+            RecordInvalid: likewise.
+        """
+        while True:
+            stored = self._object.look_unless_certain()
+            if stored.record is None:
+                return NotHeld(ended=None, holders=())
+            now = self.now()
+            result = transitions.release(stored.record, lease, earliest=now.earliest, note=note)
+            if isinstance(result, NotHeld):
+                # Nobody but its holder releases a lease: an earlier write of ours has landed.
+                if result.ended is not None and result.ended.outcome == "released":
+                    return Released(ended=result.ended)
+                return result
+            try:
+                self._object.write(result.record, over=stored)
+            except Changed:
+                continue
+            return Released(ended=result.ended)
+
+    def change(self, transition: Callable[[Record, Interval], Record]) -> Record:
+        """Change the record; one request if nobody wrote since our last, none if nothing changes.
+
+        Args:
+            transition: given the record and the server time, returns the record to be written;
+                called anew on what somebody else has written meanwhile.
+
+        Raises:
+            StoreError: it is not known whether it was changed; call again.
+            RecordInvalid: what is there is no record of this lock.
+        """
+        while True:
+            stored = self._object.look_unless_certain()
+            now = self.now()
+            record = stored.record or empty_record(self.paths.name, now.latest)
+            changed = transition(record, now)
+            if changed == record:
+                return record
+            try:
+                self._object.write(changed, over=stored)
+            except Changed:
+                continue
+            return changed
+
+    def disown(self, lease: str) -> Released | NotHeld:
+        """Make sure that a claim whose answer is unknown never holds the lock.
+
+        Where it has not landed, the record is written once more, unchanged, so that the stray
+        write, should it arrive late, meets a stale generation.
+
+        Raises:
+            StoreError: it is not known; call again.
+        """
+        while True:
+            self._object.certain = False
+            result = self.release(lease)
+            if isinstance(result, Released) or result.ended is not None:
+                return result
+            stored = self._object.known
+            unchanged = stored.record or empty_record(self.paths.name, self.now().latest)
+            try:
+                self._object.write(unchanged, over=stored)
+            except Changed:
+                # Perhaps by the stray write itself.
+                continue
+            return result
+
+    def _next_beat(self, acknowledged: int) -> int:
+        return max([acknowledged, *self._sent]) + 1
+
+    def _tenure(self, holder: Holder, sent_at: float) -> Tenure:
+        # Of earlier attempts nothing can be heard any more.
+        self._sent = {beat: at for beat, at in self._sent.items() if beat >= holder.beat}
+        return Tenure(
+            lease=holder.lease,
+            token=holder.token,
+            timing=self.timing,
+            beat=holder.beat,
+            sent_at=sent_at,
+            expires_at=holder.expires_at,
+        )
+
+
+def _ticket(paths: LockPaths, entry: Entry) -> Ticket | None:
+    return decode_ticket(
+        entry.path.removeprefix(paths.queue),
+        entry.metadata,
+        generation=entry.generation,
+        created_text=entry.created_text,
+        updated_text=entry.updated_text,
+    )

@@ -1,0 +1,59 @@
+"""How a lease was lost, as data with a reason for people."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.protocol.record import Ended, Holder
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.protocol.transitions import NotHeld
+
+# Also the note in the history of a lease that its keeper released for that reason.
+MAX_HOLD_OVER = "max-hold is over"
+TOLD_TO_STOP = "its keeper was told to stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A lease is not ours any more, or must not be believed in any longer.
+
+    Attributes:
+        reason: one line for people, e.g. "token 41 expired at 14:02:11Z".
+        spent: the lease is given up because max-hold is over: it is ours to be released.
+        ended: how it ended, as the record tells, if that is how we know.
+        holders: who holds the lock instead, likewise.
+    """
+
+    reason: str
+    spent: bool = False
+    ended: Ended | None = None
+    holders: tuple[Holder, ...] = ()
+
+
+def given_up(tenure: Tenure, boot: float, trouble: str = "") -> Lost:
+    """Return the loss of a holder that could not renew in time.
+
+    Args:
+        tenure: the lease as last acknowledged.
+        boot: the boot clock now.
+        trouble: what kept it from renewing, if known.
+    """
+    silence = spoken(boot - tenure.sent_at)
+    because = f" ({printable(trouble)})" if trouble else ""
+    return Lost(
+        reason=f"token {tenure.token} could not be renewed for {silence}, "
+        f"and is given up after {spoken(tenure.timing.give_up)}{because}"
+    )
+
+
+def taken_away(token: int, not_held: NotHeld) -> Lost:
+    """Return the loss of the holder of a token that the record does not name any more."""
+    ended = not_held.ended
+    if ended is None:
+        what = "is not in the record any more: somebody deleted or replaced it"
+    else:
+        when = datetime.fromtimestamp(ended.ended_at, UTC).strftime("%H:%M:%SZ")
+        note = f' ("{printable(ended.note)}")' if ended.note else ""
+        what = f"{'was evicted' if ended.outcome == 'evicted' else ended.outcome} at {when}{note}"
+    return Lost(reason=f"token {token} {what}", ended=ended, holders=not_held.holders)

@@ -1,0 +1,183 @@
+"""A waiter's own ticket: written, refreshed, found again, and deleted.
+
+It decides nothing about who enters. A ticket that could not be written costs a place, no more.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from gcs_ci_lock.errors import Ambiguous, Changed, StoreError
+from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.protocol.obsolete import line_of
+from gcs_ci_lock.protocol.queue import REFRESH_EVERY, Claimant
+from gcs_ci_lock.protocol.record import Ticket
+from gcs_ci_lock.protocol.ticket_metadata import encode_ticket, parse_instant
+
+
+class Place:
+    """The place of one waiter in the queue of one lock."""
+
+    def __init__(self, lock: Lock, claimant: Claimant) -> None:
+        """Take no place yet; no request is made."""
+        self._lock = lock
+        self.claimant = claimant
+        self._arrival_text = ""
+        self._born_text = ""
+        self._generation = 0
+        self._written_at: float | None = None
+        # False after a write whose effect has not been seen: list before any rewrite.
+        self._certain = True
+
+    @property
+    def needs_listing(self) -> bool:
+        """Tell whether the queue must be listed before the ticket can be written again."""
+        return not self._certain
+
+    @property
+    def may_exist(self) -> bool:
+        """Tell whether an object of ours may be in the queue."""
+        return self._generation != 0 or not self._certain
+
+    def found(self, tickets: Sequence[Ticket]) -> None:
+        """Take note of what a listing showed of our ticket."""
+        mine = next((t for t in tickets if t.lease == self.claimant.lease), None)
+        self._certain = True
+        if mine is None:
+            # Swept while we slept, or never written: to be written (again), with the old arrival.
+            self._generation = 0
+            return
+        if mine.generation != self._generation and self._generation == 0:
+            # The write whose answer was lost has landed; when, only the next refresh will tell.
+            self._written_at = None
+        self._generation = mine.generation
+        self._arrived(mine.arrival_text, mine.born_text)
+
+    def keep(self) -> None:
+        """Write the ticket if there is none, refresh it if that is due; at most one request.
+
+        Raises:
+            StoreError: it could not be written; call again.
+        """
+        boot = self._lock.clock.boot()
+        fresh = self._written_at is not None and boot - self._written_at < REFRESH_EVERY
+        if not self._certain or (self._generation and fresh):
+            return
+        self._certain = False
+        try:
+            entry = self._lock.store.write(
+                self._path,
+                b"",
+                generation=self._generation,
+                metadata=encode_ticket(self._ticket()),
+                timeout=self._lock.timing.write_timeout,
+            )
+        except Changed:
+            # Swept, superseded, or our own write whose answer was lost: the listing will tell.
+            return
+        self._certain = True
+        self._generation = entry.generation
+        self._written_at = boot
+        self._arrived(entry.created_text, entry.created_text)
+
+    def take_over(self, older: Sequence[Ticket]) -> None:
+        """Stand where the first of older waiters of our line stands, and tell each that it is void.
+
+        Not by deleting: a waiter whose ticket is gone takes it for swept, and writes it again.
+
+        Args:
+            older: their tickets, first in line first, as just listed.
+
+        Raises:
+            StoreError: not all of them know; list and call again.
+        """
+        if older[0].arrival < self.claimant.arrival:
+            self._arrival_text = older[0].arrival_text
+            self.claimant = replace(self.claimant, arrival=older[0].arrival)
+            # Else the place would be lost with us.
+            self._written_at = None
+        self.keep()
+        if not self._generation:
+            return
+        for ticket in older:
+            with suppress(Changed):
+                self._lock.store.write(
+                    self._lock.paths.ticket(ticket.lease),
+                    b"",
+                    generation=ticket.generation,
+                    metadata=encode_ticket(replace(ticket, superseded_by=self.claimant.lease)),
+                    timeout=self._lock.timing.write_timeout,
+                )
+
+    def renamed(self, lease: str) -> "Place":
+        """Return a place under a new lease id that keeps the old arrival."""
+        successor = Place(self._lock, replace(self.claimant, lease=lease))
+        successor._arrival_text = self._arrival_text
+        successor._born_text = self._born_text
+        return successor
+
+    def leave(self) -> None:
+        """Delete the ticket, if there may be one.
+
+        Raises:
+            StoreError: it may still be there; it dies by itself after 90 s.
+        """
+        for _ in range(3):
+            if not self.may_exist:
+                return
+            if not self._certain:
+                self.found(self._lock.tickets())
+                continue
+            try:
+                delete(self._lock, self.claimant.lease, self._generation)
+            except Ambiguous:
+                self._certain = False
+                raise
+            except Changed:
+                self._certain = False
+                continue
+            self._generation = 0
+        if not self.may_exist:
+            return
+        message = f"ticket {self.claimant.lease} changes while it is deleted"
+        raise StoreError(message)
+
+    @property
+    def _path(self) -> str:
+        return self._lock.paths.ticket(self.claimant.lease)
+
+    def _ticket(self) -> Ticket:
+        return Ticket(
+            lease=self.claimant.lease,
+            owner=self.claimant.owner,
+            slots=self.claimant.slots,
+            ttl=self.claimant.ttl,
+            arrival=self.claimant.arrival,
+            arrival_text=self._arrival_text,
+            refreshed_at=0.0,
+            generation=self._generation,
+            born_text=self._born_text,
+            priority=self.claimant.priority,
+            line=line_of(self.claimant.owner),
+        )
+
+    def _arrived(self, arrival_text: str, born_text: str) -> None:
+        """Take note of the first version's times; later ones are those of a rewriting."""
+        arrival, born = parse_instant(arrival_text), parse_instant(born_text)
+        if arrival is not None and not self._arrival_text:
+            self._arrival_text = arrival_text
+            self.claimant = replace(self.claimant, arrival=arrival)
+        if born is not None and not self._born_text:
+            self._born_text = born_text
+            self.claimant = replace(self.claimant, born=born)
+
+
+def delete(lock: Lock, lease: str, generation: int) -> None:
+    """Delete one ticket of the lock's queue.
+
+    Raises:
+        StoreError: as `Store.delete`.
+    """
+    lock.store.delete(
+        lock.paths.ticket(lease), generation=generation, timeout=lock.timing.write_timeout
+    )

@@ -1,0 +1,102 @@
+"""The record's object in the bucket, as this process knows it.
+
+In model/lock.pml: look, send, answer.
+"""
+
+from dataclasses import dataclass
+
+from gcs_ci_lock.ports import Found, Missing, Store
+from gcs_ci_lock.protocol.json_reader import MAX_RECORD_BYTES
+from gcs_ci_lock.protocol.names import LockPaths
+from gcs_ci_lock.protocol.record import Record
+from gcs_ci_lock.protocol.record_json import decode_record, encode_record
+from gcs_ci_lock.protocol.timing import Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The record as the bucket had it; `record` is None and `generation` 0 where there is none."""
+
+    record: Record | None
+    generation: int
+
+
+class RecordObject:
+    """What was last read or written of one record, and whether that is certain.
+
+    Attributes:
+        known: what was last read, or written with a good answer; nothing, before the first look.
+        certain: False before the first look, and after a write whose effect was not read again.
+        fence_seen: the highest fence that was ever read; 0 before.
+    """
+
+    def __init__(self, paths: LockPaths, *, store: Store, timing: Timing) -> None:
+        """Take the ports; no request is made.
+
+        Args:
+            paths: the lock's objects.
+            store: the bucket.
+            timing: bounds the time of each request.
+        """
+        self._paths = paths
+        self._store = store
+        self._timing = timing
+        self.known = Stored(record=None, generation=0)
+        self.certain = False
+        self.fence_seen = 0
+
+    def look(self) -> Stored:
+        """Read the record; one request.
+
+        Raises:
+            StoreError: as `Store.read`.
+            RecordInvalid: what is there is no record of this lock.
+        """
+        paths, timing = self._paths, self._timing
+        answer = self._store.read(
+            paths.record,
+            known=self.known.generation or None,
+            limit=MAX_RECORD_BYTES,
+            timeout=timing.read_timeout,
+        )
+        match answer:
+            case Found():
+                record = decode_record(answer.body, uri=paths.record_uri, name=paths.name)
+                self._remember(Stored(record=record, generation=answer.generation))
+            case Missing():
+                self._remember(Stored(record=None, generation=0))
+            case _:
+                self.certain = True
+        return self.known
+
+    def look_unless_certain(self) -> Stored:
+        """Return what is known, reading it first where that is not certain.
+
+        Raises:
+            StoreError: as `look`.
+            RecordInvalid: likewise.
+        """
+        return self.known if self.certain else self.look()
+
+    def write(self, record: Record, *, over: Stored) -> None:
+        """Write the record, if nobody has written since `over` was read; one request.
+
+        Raises:
+            Changed: somebody wrote since.
+            StoreError: it may have landed, unless the error says otherwise; only reading tells.
+        """
+        # Until the answer is here, and after any but a good one, only reading tells what is there.
+        self.certain = False
+        entry = self._store.write(
+            self._paths.record,
+            encode_record(record),
+            generation=over.generation,
+            timeout=self._timing.write_timeout,
+        )
+        self._remember(Stored(record=record, generation=entry.generation))
+
+    def _remember(self, stored: Stored) -> None:
+        self.known = stored
+        self.certain = True
+        if stored.record:
+            self.fence_seen = max(self.fence_seen, stored.record.fence)

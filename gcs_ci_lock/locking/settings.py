@@ -1,0 +1,110 @@
+"""What people write, as `LockRequest`s; the same rules for flags, inputs and variables."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
+from gcs_ci_lock.protocol.queue import DEFAULT_PRIORITY
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.ticket_metadata import MAX_PRIORITY, parse_slots
+from gcs_ci_lock.protocol.timing import Timing, parse_duration, spoken
+
+QUEUES: Final = ("fifo", "newest")
+MAX_SEQUENCE: Final = 10**18
+MAX_WAIT = 30 * 86_400.0
+MAX_HOLD = 7 * 86_400.0
+
+
+def lock_paths(*, name: str, bucket: str) -> LockPaths:
+    """Return the objects of a lock.
+
+    Raises:
+        UsageError: the bucket is missing, or one of them is not well-formed.
+    """
+    if not bucket.strip():
+        message = (
+            "no bucket is given: expected BUCKET or gs://BUCKET/PREFIX as the action's input "
+            "`bucket`, the option --bucket or the variable GCS_CI_LOCK_BUCKET"
+        )
+        raise UsageError(message)
+    return LockPaths(location=Location.parse(bucket), name=checked_name(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a job wants, as people write it.
+
+    Attributes:
+        names: the locks; all or none are acquired.
+        bucket: BUCKET or gs://BUCKET/PREFIX.
+        slots: an integer from 1, or "unlimited".
+        wait: a duration; 0: one try.
+        ttl: a duration, 30 s to 24 h.
+        max_hold: a duration.
+        queue: "fifo", or "newest".
+        priority: an integer from 0 to 9, higher first.
+        sequence: an integer from 0, or "".
+    """
+
+    names: Sequence[str]
+    bucket: str
+    slots: str = "1"
+    wait: str = "30m"
+    ttl: str = "2m"
+    max_hold: str = "6h"
+    queue: str = "fifo"
+    priority: str = str(DEFAULT_PRIORITY)
+    sequence: str = ""
+
+    def requests(self, *, owner: Owner, kept: bool = True) -> tuple[LockRequest, ...]:
+        """Return what is asked of each lock, in the order in which they are to be taken.
+
+        That is the same order for everybody, so that no two jobs wait for each other.
+
+        Args:
+            owner: who asks.
+            kept: whether a keeper will renew the leases; else they last 1.5 times max-hold.
+
+        Raises:
+            UsageError: something is wrong; the message names it.
+        """
+        bucket = self.bucket
+        paths = [lock_paths(name=name, bucket=bucket) for name in sorted(set(self.names) or {""})]
+        held_for = _bounded(parse_duration(self.max_hold, "max-hold"), 1.0, MAX_HOLD, "max-hold")
+        timing = Timing.for_ttl(parse_duration(self.ttl, "ttl"))
+        if self.queue not in QUEUES:
+            message = f'queue "{printable(self.queue)}" is not valid: expected fifo or newest'
+            raise UsageError(message)
+        first = LockRequest(
+            paths=paths[0],
+            owner=owner,
+            slots=parse_slots(self.slots),
+            wait=_bounded(parse_duration(self.wait, "wait"), 0.0, MAX_WAIT, "wait"),
+            timing=timing if kept else Timing.unkept(held_for),
+            max_hold=held_for,
+            priority=_integer(self.priority, "priority", most=MAX_PRIORITY),
+            newest=self.queue == "newest",
+            sequence=_integer(self.sequence, "sequence") if self.sequence else None,
+        )
+        return tuple(replace(first, paths=one) for one in paths)
+
+
+def _integer(text: str, what: str, most: int = MAX_SEQUENCE) -> int:
+    if re.fullmatch(r"[0-9]{1,19}", text) and int(text) <= most:
+        return int(text)
+    message = f'{what} "{printable(text)}" is not valid: expected an integer from 0 to {most}'
+    raise UsageError(message)
+
+
+def _bounded(seconds: float, least: float, most: float, what: str) -> float:
+    if least <= seconds <= most:
+        return seconds
+    message = (
+        f"{what} {spoken(seconds)} is out of range: expected {spoken(least)} to {spoken(most)}"
+    )
+    raise UsageError(message)

@@ -1,0 +1,148 @@
+"""GitHub Actions: who we are, and the one place that speaks to the runner.
+
+Whatever text comes in, nothing that is written here can become another command, output, state or
+variable than the one meant. Works the same under act, Gitea and Forgejo.
+
+Source: actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.text import printable
+
+_SUMMARY_LIMIT = 1024 * 1024
+
+
+def owner(environ: Mapping[str, str]) -> Owner:
+    """Return the job that runs this."""
+    get = environ.get
+    repository, run = get("GITHUB_REPOSITORY", ""), get("GITHUB_RUN_ID", "")
+    # Gitea and Forgejo count the attempts of each job, not of the run: theirs prove nothing.
+    attempt = "" if counts_attempts_of_jobs(environ) else get("GITHUB_RUN_ATTEMPT", "")
+    server = get("GITHUB_SERVER_URL", "")
+    url = f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
+    if url and attempt not in ("", "1"):
+        url += f"/attempts/{attempt}"
+    return Owner(
+        platform="github",
+        repository=repository,
+        workflow=get("GITHUB_WORKFLOW", ""),
+        job=get("GITHUB_JOB", ""),
+        run_id=run,
+        attempt=attempt,
+        url=url,
+        actor=get("GITHUB_ACTOR", ""),
+        ref=get("GITHUB_REF", ""),
+        commit=get("GITHUB_SHA", ""),
+        runner=get("RUNNER_NAME", ""),
+    )
+
+
+def counts_attempts_of_jobs(environ: Mapping[str, str]) -> bool:
+    """Tell whether this is Gitea or Forgejo, which have each job count its own attempts.
+
+    Source: gitea/act_runner and forgejo/runner, which set these variables.
+    """
+    return any(environ.get(name) for name in ("GITEA_ACTIONS", "FORGEJO_ACTIONS"))
+
+
+class GitHubStep:
+    """One step of a job, as the runner sees it."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        write: Callable[[str], object],
+        delimiter: Callable[[], str],
+    ) -> None:
+        """Take the step's environment; nothing is written.
+
+        Args:
+            environ: INPUT_*, STATE_* and GITHUB_*.
+            write: prints one line of the log.
+            delimiter: returns a new unguessable word at each call.
+        """
+        self._environ = environ
+        self._write = write
+        self._delimiter = delimiter
+
+    def input(self, name: str, default: str = "") -> str:
+        """Return an input, trimmed; not set and empty are the same.
+
+        The runner keeps the dashes of a name and sets no default under act.
+        """
+        key = "INPUT_" + name.replace(" ", "_").upper()
+        return self._environ.get(key, "").strip() or default
+
+    def state(self, name: str) -> str | None:
+        """Return what `save_state` kept in the main step; None: nothing, or it is not handed on."""
+        return self._environ.get(f"STATE_{name}")
+
+    def save_state(self, name: str, value: str) -> None:
+        """Keep a value for the post step; the last one counts."""
+        self._file_command("GITHUB_STATE", name, value)
+
+    def set_output(self, name: str, value: str) -> None:
+        """Give a value to later steps."""
+        self._file_command("GITHUB_OUTPUT", name, value)
+
+    def add_summary(self, markdown: str) -> None:
+        """Add to the page of the run; what does not fit is left out whole."""
+        if len(markdown.encode(errors="replace")) < _SUMMARY_LIMIT:
+            self._append("GITHUB_STEP_SUMMARY", markdown + "\n")
+
+    def say(self, line: str) -> None:
+        """Print a line of the log; no command, whatever is in it."""
+        self._write(printable(line, limit=1000))
+
+    def notice(self, text: str) -> None:
+        """Annotate the run."""
+        self._annotate("notice", text)
+
+    def warning(self, text: str) -> None:
+        """Annotate the run with a warning."""
+        self._annotate("warning", text)
+
+    def error(self, text: str) -> None:
+        """Annotate the run with an error."""
+        self._annotate("error", text)
+
+    def group(self, title: str, lines: Sequence[str]) -> None:
+        """Print lines that are folded away under a title."""
+        self._write(f"::group::{_escaped(printable(title))}")
+        for line in lines:
+            self.say(line)
+        self._write("::endgroup::")
+
+    def mask(self, secret: str) -> None:
+        """Keep a secret out of the log, each of its lines by itself, from now on."""
+        for line in secret.splitlines():
+            if line.strip():
+                self._write(f"::add-mask::{_escaped(line)}")
+
+    def _annotate(self, kind: str, text: str) -> None:
+        lines = (printable(line, limit=1000) for line in text.splitlines())
+        self._write(f"::{kind} title=gcs-ci-lock::{_escaped(chr(10).join(lines))}")
+
+    def _file_command(self, variable: str, name: str, value: str) -> None:
+        # A lone surrogate, as of a broken locale, cannot be written as UTF-8.
+        clean = value.encode(errors="replace").decode()
+        word = self._delimiter()
+        while word in clean:
+            word = self._delimiter()
+        self._append(variable, f"{name}<<{word}\n{clean}\n{word}\n")
+
+    def _append(self, variable: str, text: str) -> None:
+        path = self._environ.get(variable)
+        if not path:
+            # A runner without file commands: there is nobody to tell.
+            return
+        with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(text)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

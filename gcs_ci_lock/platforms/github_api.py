@@ -1,0 +1,139 @@
+"""GitHub's API, as far as a lock needs it: token still good? cancel a run; is another run over?
+
+Source: https://docs.github.com/en/rest/actions/workflow-runs#cancel-a-workflow-run,
+https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt and
+https://docs.github.com/en/rest/rate-limit/rate-limit
+"""
+
+import requests
+
+from gcs_ci_lock.errors import LockError
+from gcs_ci_lock.platforms.github_job import JobAccess, TokenWord
+from gcs_ci_lock.platforms.http import Fetch, is_number, is_page, is_path, json_at, unchanged
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.text import printable
+
+TIMEOUT = 5.0
+_GOOD = 200
+_REFUSED = 401
+# A token that no header can carry is a ValueError.
+_NO_ANSWER = (requests.RequestException, ValueError)
+_ACCEPTED = 202
+# The run is over, or is being cancelled already.
+_CONFLICT = 409
+
+
+class GitHubApi:
+    """One job's access to the API; the token is in no message."""
+
+    def __init__(self, job: JobAccess) -> None:
+        """Take the access; no request is made."""
+        self._job = job
+        self._headers = _headers(job.token)
+
+    def token_word(self) -> TokenWord:
+        """Tell whether the job's token is refused, as after the job's end.
+
+        Any other answer, and none, say nothing. The request does not count against a rate limit.
+        """
+        try:
+            answer = self._send("GET", "/rate_limit")
+        except _NO_ANSWER:
+            return "unknown"
+        words: dict[int, TokenWord] = {_GOOD: "accepted", _REFUSED: "refused"}
+        return words.get(answer.status_code, "unknown")
+
+    def cancel_run(self) -> None:
+        """Cancel the job's run; it ends as if a person had cancelled it.
+
+        Raises:
+            LockError: that was not accepted.
+        """
+        path = f"/repos/{self._job.repository}/actions/runs/{self._job.run_id}/cancel"
+        try:
+            answer = self._send("POST", path)
+        except _NO_ANSWER as error:
+            message = f"the run could not be cancelled: no answer ({type(error).__name__})"
+            raise LockError(message) from None
+        if answer.status_code not in (_ACCEPTED, _CONFLICT):
+            message = (
+                f"the run could not be cancelled: {answer.status_code} "
+                f"({printable(answer.text, limit=160)}); expected a github-token with the "
+                "permission `actions: write`"
+            )
+            raise LockError(message)
+
+    def _send(self, method: str, path: str) -> requests.Response:
+        with requests.Session() as session:
+            # Else a password of ~/.netrc would replace the token.
+            session.auth = unchanged
+            return session.request(
+                method,
+                self._job.api_url.rstrip("/") + path,
+                headers=self._headers,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+            )
+
+
+class RunApi:
+    """Asks whether the run of another job is over; needs the permission `actions: read` there.
+
+    Only runs of our own server are asked about: another one's can have the same number.
+    """
+
+    def __init__(
+        self, *, api_url: str, server_url: str, token: str, fetch: Fetch = json_at
+    ) -> None:
+        """Take the access; no request is made.
+
+        Args:
+            api_url: GitHub's API.
+            server_url: where its pages are.
+            token: secret.
+            fetch: gets a document.
+        """
+        self._api_url = api_url.rstrip("/")
+        self._server_url = server_url.rstrip("/")
+        self._headers = _headers(token)
+        self._fetch = fetch
+
+    def completed(self, owner: Owner) -> str:
+        """Return the proof that the attempt of the run that the owner names is over, or "".
+
+        "completed" is GitHub's word: a run that it has given up, as after it lost its runner, or
+        after a forced cancellation, is completed although a process may live on there.
+
+        Args:
+            owner: as a record shows it; a stranger may have written it.
+        """
+        run, attempt = owner.run_id, owner.attempt or "1"
+        if owner.platform != "github" or not is_path(owner.repository, least=2, most=2):
+            return ""
+        page = f"{self._server_url}/{owner.repository}/actions/runs/{run}"
+        if not (is_number(run) and is_number(attempt) and is_page(owner.url, page)):
+            return ""
+        path = f"/repos/{owner.repository}/actions/runs/{run}/attempts/{attempt}"
+        return _run_over(self._fetch(self._api_url + path, self._headers), run, attempt)
+
+
+def _run_over(document: object, run: str, attempt: str) -> str:
+    match document:
+        case {"id": int() as number, "run_attempt": int() as tried, "status": "completed", **rest}:
+            # As texts: true, which counts as an integer, is not the number 1.
+            if (str(number), str(tried)) == (run, attempt):
+                conclusion = rest.get("conclusion")
+                how = f" ({printable(conclusion, limit=40)})" if isinstance(conclusion, str) else ""
+                return f"GitHub says that run {run} attempt {attempt} is completed{how}"
+        case _:
+            pass
+    return ""
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {token}",
+        "User-Agent": "gcs-ci-lock",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }

@@ -1,0 +1,25 @@
+"""A job on GitHub, as data: how its end is seen, and how its run is cancelled."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TokenWord = Literal["accepted", "refused", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAccess:
+    """How the end of a job can be seen from beside it, and how its run is cancelled.
+
+    Attributes:
+        event_path: a file that the runner deletes when the job is over, or "".
+        api_url: GitHub's API, or "".
+        repository: OWNER/NAME.
+        run_id: the run.
+        token: the job's own token, refused once the job is over, or ""; secret.
+    """
+
+    event_path: str = ""
+    api_url: str = ""
+    repository: str = ""
+    run_id: str = ""
+    token: str = field(default="", repr=False)

@@ -1,0 +1,77 @@
+"""GitLab's API, as far as a lock needs it: is another job over?
+
+Source: https://docs.gitlab.com/api/jobs/#get-a-single-job and
+https://docs.gitlab.com/ci/jobs/ci_job_token/#job-token-access
+"""
+
+from typing import Final
+from urllib.parse import quote
+
+from gcs_ci_lock.platforms.http import Fetch, is_number, is_page, is_path, json_at
+from gcs_ci_lock.protocol.record import Owner
+
+# `canceling` still runs its after_script; `skipped` and `manual` have never run.
+_ENDED: Final = ("success", "failed", "canceled")
+# A group may have 20 levels of subgroups.
+_MOST_SEGMENTS: Final = 22
+
+
+class JobApi:
+    """Asks whether another job is over.
+
+    Needs an access token with `read_api` for the holder's project. The token of a job is tried
+    where there is none, but GitLab documents that of the Jobs API it may use `GET /job` alone:
+    expect refusals, which say nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        server_url: str,
+        token: str,
+        job_token: str = "",
+        fetch: Fetch = json_at,
+    ) -> None:
+        """Take the access; no request is made.
+
+        Args:
+            api_url: CI_API_V4_URL.
+            server_url: where the pages of that server are.
+            token: an access token, or ""; secret.
+            job_token: CI_JOB_TOKEN, used where there is no access token; secret.
+            fetch: gets a document.
+        """
+        self._api_url = api_url.rstrip("/")
+        self._server_url = server_url.rstrip("/")
+        self._headers = {"PRIVATE-TOKEN": token} if token else {"JOB-TOKEN": job_token}
+        self._fetch = fetch
+
+    def ended(self, owner: Owner) -> str:
+        """Return the proof that the job that the owner names has ended, or "".
+
+        That is GitLab's word: a job that it has given up, as after it lost its runner, has ended
+        although a process may live on there; so has, with an old runner, one just canceled.
+
+        Args:
+            owner: as a record shows it; a stranger may have written it.
+        """
+        project, job = owner.repository, owner.run_id
+        if owner.platform != "gitlab" or not is_path(project, least=2, most=_MOST_SEGMENTS):
+            return ""
+        page = f"{self._server_url}/{project}/-/jobs/{job}"
+        if not (is_number(job) and is_page(owner.url, page)):
+            return ""
+        url = f"{self._api_url}/projects/{quote(project, safe='')}/jobs/{job}"
+        return _job_over(self._fetch(url, self._headers), job)
+
+
+def _job_over(document: object, job: str) -> str:
+    match document:
+        case {"id": int() as number, "status": str() as status, "finished_at": str() as at}:
+            # As texts: true, which counts as an integer, is not the number 1.
+            if str(number) == job and status in _ENDED and at:
+                return f"GitLab says that job {job} has ended ({status})"
+        case _:
+            pass
+    return ""

@@ -1,0 +1,113 @@
+"""Asks in the background whether jobs are over, seldom, and remembers what was proved."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gcs_ci_lock.ports import Clock
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.text import MAX_FOREIGN
+
+# A record can name any number of owners. The token of a GitHub job has 1000 questions an hour that
+# it shares with the other jobs of its repository: 8 owners a minute are 480 for the first in line,
+# and as many again for all behind it.
+MOST_OWNERS: Final = 8
+
+
+class NoVerifier:
+    """Knows nothing: where nothing can be asked, or nothing should be."""
+
+    def proof(self, owner: Owner, *, every: float) -> str:  # noqa: ARG002 - the port's signature
+        """Return ""."""
+        return ""
+
+
+def in_background(question: Callable[[], None]) -> None:
+    """Carry out a question in a thread of its own, which keeps no process alive."""
+    threading.Thread(target=question, name="verify-holder", daemon=True).start()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    at: float
+    proof: str = ""
+
+
+class BackgroundVerifier:
+    """Asks about one owner at a time, about each as seldom as the caller says; keeps the proofs.
+
+    Of many owners only the last 8 are remembered; the others have to wait. So it asks 8 questions
+    in that time at most, whatever a record says. Safe for several threads.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Owner], str],
+        clock: Clock,
+        *,
+        start: Callable[[Callable[[], None]], object] = in_background,
+    ) -> None:
+        """Take the question; it is not asked yet.
+
+        Args:
+            ask: returns the proof that an owner's job is over, or ""; may block, and fail.
+            clock: tells when a minute is over.
+            start: carries out what it is given, now or later; raises RuntimeError if it cannot.
+        """
+        self._ask = ask
+        self._clock = clock
+        self._start = start
+        self._guard = threading.Lock()
+        self._busy = False
+        # The last one asked stands last.
+        self._asked: dict[tuple[str, ...], _Asked] = {}
+
+    def proof(self, owner: Owner, *, every: float) -> str:
+        """Return the proof that is known, or ""; then a question may be on its way afterwards."""
+        # The page belongs to it: two servers can have the same repository and run.
+        key = (owner.platform, owner.repository, owner.run_id, owner.attempt, owner.url)
+        if any(len(part) > MAX_FOREIGN for part in key):
+            # No job has written that, and it would be kept.
+            return ""
+        with self._guard:
+            known = self._asked.get(key)
+            if known is not None and known.proof:
+                return known.proof
+            if not self._take_turn(key, every):
+                return ""
+        try:
+            self._start(lambda: self._carry_out(owner, key))
+        except RuntimeError:
+            # No thread could be started.
+            self._answered(key, "")
+        return ""
+
+    def _take_turn(self, key: tuple[str, ...], every: float) -> bool:
+        now = self._clock.boot()
+        known = self._asked.get(key)
+        if known is None and len(self._asked) >= MOST_OWNERS:
+            known = next(iter(self._asked.values()))
+        if self._busy or (known is not None and now - known.at < every):
+            return False
+        self._busy = True
+        self._asked.pop(key, None)
+        if len(self._asked) >= MOST_OWNERS:
+            del self._asked[next(iter(self._asked))]
+        self._asked[key] = _Asked(at=now)
+        return True
+
+    def _carry_out(self, owner: Owner, key: tuple[str, ...]) -> None:
+        proof = ""
+        try:
+            proof = self._ask(owner)
+        except Exception:  # noqa: BLE001, S110 - whatever it was: nothing is known
+            pass
+        finally:
+            self._answered(key, proof)
+
+    def _answered(self, key: tuple[str, ...], proof: str) -> None:
+        with self._guard:
+            self._busy = False
+            if proof:
+                self._asked[key] = _Asked(at=self._asked[key].at, proof=proof)

@@ -1,0 +1,135 @@
+"""Strict reading of JSON that a stranger may have written: what is not known is refused."""
+
+import json
+import re
+from typing import Any, Final, NoReturn, cast
+
+from gcs_ci_lock.protocol.record import OWNER_FIELDS, UNLIMITED, Owner, Slots
+from gcs_ci_lock.protocol.text import printable
+
+# 50 ends with every text at its longest come to less than a quarter of it.
+MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
+LEASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_INTEGER: Final = 2**63 - 1
+# Some time in the year 5138: later ones overflow calendars.
+MAX_TIME: Final = 1e11
+Json = dict[str, Any]
+
+
+class Invalid(Exception):
+    """What was expected and what was found."""
+
+
+def invalid(where: str, expected: str, found: object) -> NoReturn:
+    """Raise `Invalid` with what was expected and what was found, cut to one short line."""
+    shown = printable(repr(found)[:300], limit=60)
+    # Keys are foreign text too.
+    message = f"{printable(where)} should be {printable(expected)}, found {shown}"
+    raise Invalid(message)
+
+
+def parsed(body: bytes | None) -> object:
+    """Return the JSON document in `body`; None stands for one that is too large.
+
+    Raises:
+        Invalid: it is not JSON, or is not to be trusted: a key twice, NaN, too deep.
+    """
+    if body is None or len(body) > MAX_RECORD_BYTES:
+        message = f"it is larger than {MAX_RECORD_BYTES} bytes"
+        raise Invalid(message)
+    try:
+        return json.loads(
+            body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique
+        )
+    except (ValueError, RecursionError) as error:
+        message = f"it is not JSON ({printable(str(error), limit=100)})"
+        raise Invalid(message) from None
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    message = f"{text} is not JSON"
+    raise ValueError(message)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        message = "a key stands twice in one object"
+        raise ValueError(message)
+    return document
+
+
+class Reader:
+    """Takes the fields of one JSON object, and refuses what is missing, wrong or left over."""
+
+    def __init__(self, where: str, value: object) -> None:
+        """Take a value that must be an object; `where` names it in errors."""
+        if not isinstance(value, dict):
+            invalid(where, "an object", value)
+        self.where = where
+        self.json = cast("Json", value)
+        self._taken: set[str] = set()
+
+    def take(self, key: str) -> Any:  # noqa: ANN401 - JSON may be anything here
+        """Return a field as it is; it must be there."""
+        if key not in self.json:
+            invalid(self.where, f'an object with "{key}"', sorted(self.json)[:20])
+        self._taken.add(key)
+        return self.json[key]
+
+    def finish(self) -> None:
+        """Refuse fields that nobody has taken."""
+        unknown = sorted(set(self.json) - self._taken)
+        if unknown:
+            invalid(self.where, "an object without other fields", unknown[:5])
+
+    def text(self, key: str) -> str:
+        """Return a text."""
+        value = self.take(key)
+        if not isinstance(value, str):
+            invalid(f"{self.where}.{key}", "a text", value)
+        return value
+
+    def integer(self, key: str, least: int = 0, most: int = MAX_INTEGER) -> int:
+        """Return an integer in a range; a boolean is none."""
+        value = self.take(key)
+        if type(value) is not int or not least <= value <= most:
+            invalid(f"{self.where}.{key}", f"an integer from {least} to {most}", value)
+        return value
+
+    def number(self, key: str, most: float = MAX_TIME) -> float:
+        """Return a number from 0; a boolean is none."""
+        value = self.take(key)
+        if type(value) not in (int, float) or not 0 <= value <= most:
+            invalid(f"{self.where}.{key}", f"a number from 0 to {most:g}", value)
+        return float(value)
+
+    def lease(self) -> str:
+        """Return the field "lease"."""
+        value = self.text("lease")
+        if not LEASE_ID.fullmatch(value):
+            invalid(f"{self.where}.lease", "1 to 128 letters, digits, - or _", value)
+        return value
+
+    def slots(self) -> Slots:
+        """Return the field "slots"."""
+        value = self.take("slots")
+        if value == "unlimited":
+            return UNLIMITED
+        return self.integer("slots", least=1)
+
+    def owner(self) -> Owner:
+        """Return the field "owner"; fields of it that we do not know change nothing."""
+        fields = Reader(f"{self.where}.owner", self.take("owner")).json
+        for key, value in fields.items():
+            if type(value) not in (str, int):
+                invalid(f"{self.where}.owner.{printable(key)}", "a text or an integer", value)
+        # Descriptive only: a field that we do not know changes nothing for the lock.
+        return Owner(**{key: str(fields[key]) for key in OWNER_FIELDS if key in fields})
+
+    def items(self, key: str) -> "list[Reader]":
+        """Return a list of objects."""
+        value = self.take(key)
+        if not isinstance(value, list):
+            invalid(f"{self.where}.{key}", "a list", value)
+        return [Reader(f"{key}[{index}]", item) for index, item in enumerate(value)]

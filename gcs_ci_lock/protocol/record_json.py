@@ -1,0 +1,211 @@
+"""The JSON of records; refuses what it does not know.
+
+A record that does not validate is an error that names the object, and is never read as "free".
+"""
+
+import json
+from typing import Final, cast
+
+from gcs_ci_lock.errors import RecordInvalid, UsageError
+from gcs_ci_lock.protocol.json_reader import (
+    MAX_INTEGER,
+    MAX_RECORD_BYTES,
+    Invalid,
+    Json,
+    Reader,
+    invalid,
+    parsed,
+)
+from gcs_ci_lock.protocol.record import (
+    HISTORY_LENGTH,
+    OUTCOMES,
+    OWNER_FIELDS,
+    SEQUENCES_LENGTH,
+    Ended,
+    Freeze,
+    Holder,
+    Outcome,
+    Owner,
+    Record,
+)
+from gcs_ci_lock.protocol.text import clipped
+from gcs_ci_lock.protocol.ticket_metadata import encode_slots
+
+SCHEMA: Final = 1
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the record's JSON; foreign text is cut to 200 characters.
+
+    Raises:
+        UsageError: it would not be read back; then it must never be written.
+    """
+    if record.fence > MAX_INTEGER:
+        message = f'lock "{record.name}" has no fencing token left: its fence is {record.fence}'
+        raise UsageError(message)
+    document = {
+        "schema": SCHEMA,
+        "name": record.name,
+        "fence": record.fence,
+        "freed_at": record.freed_at,
+        "holders": [_encode_holder(h) for h in record.holders],
+        "frozen": _encode_freeze(record.frozen),
+        "sequences": dict(list(record.sequences.items())[-SEQUENCES_LENGTH:]),
+        "history": [_encode_ended(e) for e in record.history[-HISTORY_LENGTH:]],
+    }
+    body = json.dumps(document, indent=1, allow_nan=False).encode()
+    if len(body) > MAX_RECORD_BYTES:
+        message = f'lock "{record.name}" has so many holders that its record would be too large'
+        raise UsageError(message)
+    try:
+        _decode_record(document, record.name)
+    except Invalid as why:
+        message = f'lock "{record.name}" was not changed, nobody could read it afterwards: {why}'
+        raise UsageError(message) from None
+    return body
+
+
+def decode_record(body: bytes | None, *, uri: str, name: str) -> Record:
+    """Read a record.
+
+    Args:
+        body: the object's content; None if it is larger than MAX_RECORD_BYTES.
+        uri: the object, for the error.
+        name: the lock it must belong to.
+
+    Raises:
+        RecordInvalid: it is not a record of schema 1 of this lock.
+    """
+    try:
+        document = Reader("record", parsed(body)).json
+        return _decode_record(document, name)
+    except Invalid as invalid:
+        raise RecordInvalid(uri, str(invalid)) from None
+
+
+def _decode_record(document: Json, name: str) -> Record:
+    reader = Reader("the record", document)
+    # First of all: the fields of another schema say nothing to us.
+    schema = reader.take("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        invalid("schema", f"{SCHEMA} (a newer program may have written it)", schema)
+    if reader.text("name") != name:
+        invalid("name", f'"{name}"', reader.json["name"])
+    fence = reader.integer("fence")
+    holders = tuple(_decode_holder(item, fence) for item in reader.items("holders"))
+    for what, values in (
+        ("lease", [h.lease for h in holders]),
+        ("token", [h.token for h in holders]),
+    ):
+        if len(set(values)) != len(values):
+            invalid("holders", f"a list in which no {what} stands twice", values)
+    record = Record(
+        name=name,
+        fence=fence,
+        freed_at=reader.number("freed_at"),
+        holders=holders,
+        frozen=_decode_freeze(reader),
+        sequences=_decode_sequences(reader),
+        history=tuple(_decode_ended(item) for item in reader.items("history")),
+    )
+    reader.finish()
+    return record
+
+
+def _decode_holder(item: Reader, fence: int) -> Holder:
+    holder = Holder(
+        lease=item.lease(),
+        owner=item.owner(),
+        slots=item.slots(),
+        # A token above the fence would be handed out a second time.
+        token=item.integer("token", least=1, most=fence),
+        asked_at=item.number("asked_at"),
+        granted_at=item.number("granted_at"),
+        expires_at=item.number("expires_at"),
+        ttl=item.number("ttl"),
+        beat=item.integer("beat"),
+    )
+    item.finish()
+    return holder
+
+
+def _decode_ended(item: Reader) -> Ended:
+    outcome = item.text("outcome")
+    if outcome not in OUTCOMES:
+        invalid(f"{item.where}.outcome", " or ".join(OUTCOMES), outcome)
+    ended = Ended(
+        lease=item.lease(),
+        owner=item.owner(),
+        token=item.integer("token"),
+        asked_at=item.number("asked_at"),
+        granted_at=item.number("granted_at"),
+        ended_at=item.number("ended_at"),
+        outcome=cast("Outcome", outcome),
+        note=item.text("note"),
+    )
+    item.finish()
+    return ended
+
+
+def _decode_freeze(reader: Reader) -> Freeze | None:
+    value = reader.take("frozen")
+    if value is None:
+        return None
+    item = Reader("frozen", value)
+    until = None if item.take("until") is None else item.number("until")
+    frozen = Freeze(
+        reason=item.text("reason"),
+        author=item.text("author"),
+        since=item.number("since"),
+        until=until,
+    )
+    item.finish()
+    return frozen
+
+
+def _decode_sequences(reader: Reader) -> dict[str, int]:
+    lines = Reader("sequences", reader.take("sequences"))
+    return {line: lines.integer(line) for line in lines.json}
+
+
+def _encode_owner(owner: Owner) -> Json:
+    filled = {key: getattr(owner, key) for key in OWNER_FIELDS}
+    return {key: clipped(value) for key, value in filled.items() if value}
+
+
+def _encode_holder(holder: Holder) -> Json:
+    return {
+        "lease": holder.lease,
+        "owner": _encode_owner(holder.owner),
+        "slots": encode_slots(holder.slots),
+        "token": holder.token,
+        "asked_at": holder.asked_at,
+        "granted_at": holder.granted_at,
+        "expires_at": holder.expires_at,
+        "ttl": holder.ttl,
+        "beat": holder.beat,
+    }
+
+
+def _encode_ended(ended: Ended) -> Json:
+    return {
+        "lease": ended.lease,
+        "owner": _encode_owner(ended.owner),
+        "token": ended.token,
+        "asked_at": ended.asked_at,
+        "granted_at": ended.granted_at,
+        "ended_at": ended.ended_at,
+        "outcome": ended.outcome,
+        "note": clipped(ended.note),
+    }
+
+
+def _encode_freeze(frozen: Freeze | None) -> Json | None:
+    if frozen is None:
+        return None
+    return {
+        "reason": clipped(frozen.reason),
+        "author": clipped(frozen.author),
+        "since": frozen.since,
+        "until": frozen.until,
+    }

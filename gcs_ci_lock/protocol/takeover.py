@@ -1,0 +1,66 @@
+"""Dead holders: who is known to be one without asking anybody, and who takes their place."""
+
+import re
+
+from gcs_ci_lock.protocol.record import Ended, Holder, Owner, Record
+
+# Seconds by which two processes may date an eviction and the grant after it in the wrong order.
+_SLACK = 30.0
+_NUMBER = re.compile(r"[0-9]{1,20}")
+
+
+def known_dead(holder: Owner, claimant: Owner) -> str:
+    """Return the proof that a holder's job is over, for people and the history, or "".
+
+    Owners of CI systems where each job counts its own attempts name none.
+
+    Args:
+        holder: who holds the lock, as the record tells.
+        claimant: who asks; its own job runs.
+
+    Source: a run of GitHub Actions is attempted again only when its last attempt is completed,
+    https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
+    """
+    if claimant.identity and holder.identity == claimant.identity:
+        return f'"{claimant.identity}" is here again'
+    if _is_earlier_attempt(holder, claimant):
+        return f"run {holder.run_id} goes on as attempt {claimant.attempt}"
+    return ""
+
+
+def abandoned(record: Record, lease: str) -> tuple[Ended, ...]:
+    """Return the ends of those who never released, and whose place nobody has taken since.
+
+    For people: of a semaphore's holders one may be missed that was evicted just after a grant.
+
+    Args:
+        record: as `settled` returned it.
+        lease: who enters now; its own grant is none of those since.
+    """
+    present: list[Holder | Ended] = [*record.holders, *record.history]
+    grants = [one for one in present if one.lease != lease]
+
+    def followed(ended: Ended) -> bool:
+        slack = _SLACK if ended.outcome == "evicted" else 0.0
+        since = ended.ended_at - slack
+        return any(one.token > ended.token and one.granted_at >= since for one in grants)
+
+    ends = (e for e in record.history if e.outcome != "released" and e.lease != lease)
+    return tuple(ended for ended in ends if not followed(ended))
+
+
+def _is_earlier_attempt(holder: Owner, claimant: Owner) -> bool:
+    # Two servers can have a run of the same number: the page names the server.
+    same_run = (
+        holder.platform == claimant.platform == "github"
+        and holder.run_id == claimant.run_id != ""
+        and _page_of_run(holder) == _page_of_run(claimant) != ""
+    )
+    attempts = (holder.attempt, claimant.attempt)
+    if not same_run or not all(_NUMBER.fullmatch(attempt) for attempt in attempts):
+        return False
+    return int(holder.attempt) < int(claimant.attempt)
+
+
+def _page_of_run(owner: Owner) -> str:
+    return owner.url.partition("/attempts/")[0]

@@ -1,0 +1,118 @@
+"""Tickets as custom metadata of their objects, and the words that people write for slots."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.json_reader import LEASE_ID, Invalid, Reader
+from gcs_ci_lock.protocol.record import OWNER_FIELDS, UNLIMITED, Slots, Ticket
+from gcs_ci_lock.protocol.text import printable
+
+TICKET_SCHEMA: Final = "1"
+MAX_PRIORITY: Final = 9
+
+
+def encode_slots(slots: Slots) -> int | str:
+    """Return slots as they are written: an integer or "unlimited"."""
+    return "unlimited" if slots == UNLIMITED else int(slots)
+
+
+def parse_slots(text: str) -> Slots:
+    """Read slots as people write them.
+
+    Raises:
+        UsageError: neither an integer >= 1 nor "unlimited".
+    """
+    text = text.strip()
+    if text == "unlimited":
+        return UNLIMITED
+    if re.fullmatch(r"[0-9]{1,9}", text) and int(text) >= 1:
+        return int(text)
+    message = f'slots "{printable(text)}" is not valid: expected an integer from 1, or "unlimited"'
+    raise UsageError(message)
+
+
+def parse_instant(text: str) -> float | None:
+    """Return an RFC 3339 time as seconds since the epoch, or None if it is not one."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.timestamp() if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def encode_ticket(ticket: Ticket) -> dict[str, str]:
+    """Return a ticket's custom metadata; its owner as plain ASCII, so that all of it fits 8 KiB.
+
+    `arrival_text` and `born_text` are left out while they are "", as before the first write.
+    """
+    owner = {key: getattr(ticket.owner, key) for key in OWNER_FIELDS}
+    shown = {key: printable(value) for key, value in owner.items() if value}
+    metadata = {
+        "schema": TICKET_SCHEMA,
+        "slots": str(encode_slots(ticket.slots)),
+        "ttl": repr(ticket.ttl),
+        "priority": str(ticket.priority),
+        "line": printable(ticket.line),
+        "owner": json.dumps(shown),
+        "arrival": ticket.arrival_text,
+        "born": ticket.born_text,
+        "superseded_by": ticket.superseded_by,
+    }
+    return {key: value for key, value in metadata.items() if value}
+
+
+def decode_ticket(
+    lease: str,
+    metadata: Mapping[str, str],
+    *,
+    generation: int,
+    created_text: str,
+    updated_text: str,
+) -> Ticket | None:
+    """Read a ticket, or return None if it is none that we understand.
+
+    A forged or damaged ticket is no error: the queue decides about fairness only, and one
+    stranger's object must not stop everybody.
+    """
+    arrival_text = metadata.get("arrival", created_text)
+    arrival = parse_instant(arrival_text)
+    refreshed_at = parse_instant(updated_text)
+    try:
+        slots = parse_slots(metadata.get("slots", ""))
+        ttl = float(metadata.get("ttl", ""))
+        priority = int(metadata.get("priority", ""))
+        owner = Reader("ticket", {"owner": json.loads(metadata.get("owner", "{}"))}).owner()
+    except (ValueError, RecursionError, UsageError, Invalid):
+        return None
+    well_formed = (
+        LEASE_ID.fullmatch(lease) is not None
+        and metadata.get("schema") == TICKET_SCHEMA
+        and 0 <= priority <= MAX_PRIORITY
+        and math.isfinite(ttl)
+        and ttl > 0
+    )
+    if not well_formed or arrival is None or refreshed_at is None:
+        return None
+    born_text = metadata.get("born", created_text)
+    if (born := parse_instant(born_text)) is None:
+        born, born_text = arrival, arrival_text
+    return Ticket(
+        lease=lease,
+        owner=owner,
+        slots=slots,
+        ttl=ttl,
+        arrival=arrival,
+        arrival_text=arrival_text,
+        refreshed_at=refreshed_at,
+        born=born,
+        born_text=born_text,
+        generation=generation,
+        priority=priority,
+        line=metadata.get("line", ""),
+        superseded_by=metadata.get("superseded_by", ""),
+    )

@@ -1,0 +1,147 @@
+"""How long a lease lasts, when it is renewed, and when its holder gives it up.
+
+Exclusion holds while give_up x (ratio of clock rates) + (error of the Date headers) <= ttl, for
+ratios up to `instant.MAX_RATE_RATIO`: by that a stamp allows for what a clock has drifted.
+
+In model/lock.pml: TTL, GIVE_UP, LAG, SKEW.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.text import printable
+
+MIN_TTL = 30.0
+MAX_TTL = 86_400.0
+DEFAULT_TTL = 120.0
+# Above two thirds a clock that runs 1.25 times too slow would still believe in an expired lease.
+MAX_GIVE_UP_SHARE = 2 / 3
+MIN_BEATS_BEFORE_GIVE_UP = 3
+# A lease without beats is this much longer than it is valid, by the same bound.
+UNKEPT_TTL_FACTOR = 1.5
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MANY_DAYS = 40 * _DAY
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smh]?)", re.ASCII)
+_DURATION_PARTS = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?", re.ASCII)
+
+
+def parse_duration(text: str, what: str) -> float:
+    """Read a duration as people write it: `90s`, `30m`, `2h`, `1h30m`, or plain seconds.
+
+    Args:
+        text: what the user gave.
+        what: the input's name, for the error.
+
+    Returns:
+        Seconds, >= 0.
+
+    Raises:
+        UsageError: it is not a duration.
+    """
+    text = text.strip()
+    if single := _DURATION.fullmatch(text):
+        return float(single[1]) * _UNITS[single[2]]
+    parts = _DURATION_PARTS.fullmatch(text)
+    if parts and any(parts.groups()):
+        hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    message = f'{what} "{printable(text)}" is not a duration: expected one like 90s, 30m or 2h'
+    raise UsageError(message)
+
+
+def spoken(seconds: float) -> str:
+    """Return a duration as people read it: `9s`, `6m04s`, `2h05m`, `45d`."""
+    whole = max(round(seconds), 0)
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < _MANY_DAYS:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // _DAY}d"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """The times of one lease, in seconds; unsafe combinations cannot be made.
+
+    Attributes:
+        ttl: from a write to the moment a rival may take over; 30 s to 24 h.
+        give_up: from the send of the last acknowledged write to "lost"; <= 2/3 ttl.
+        beat: between two renewals; <= give_up / 3. None: the lease is never renewed.
+    """
+
+    ttl: float
+    give_up: float
+    beat: float | None
+
+    def __post_init__(self) -> None:
+        """Refuse what would not be safe."""
+        if not MIN_TTL <= self.ttl <= MAX_TTL:
+            message = (
+                f"ttl {spoken(self.ttl)} is out of range: "
+                f"expected {spoken(MIN_TTL)} to {spoken(MAX_TTL)}"
+            )
+            raise UsageError(message)
+        if not 0 < self.give_up <= self.ttl * MAX_GIVE_UP_SHARE + 1e-9:
+            message = f"give-up {self.give_up} s must be at most two thirds of ttl {self.ttl} s"
+            raise UsageError(message)
+        if self.beat is not None and not (
+            0 < self.beat <= self.give_up / MIN_BEATS_BEFORE_GIVE_UP + 1e-9
+        ):
+            message = f"beat {self.beat} s must be at most a third of give-up {self.give_up} s"
+            raise UsageError(message)
+
+    @classmethod
+    def for_ttl(cls, ttl: float) -> "Timing":
+        """Return the timing of a lease that a keeper renews."""
+        return cls(ttl=ttl, give_up=ttl * MAX_GIVE_UP_SHARE, beat=beat_of(ttl))
+
+    @classmethod
+    def unkept(cls, max_hold: float) -> "Timing":
+        """Return the timing of a lease that nobody renews and that is valid for `max_hold`."""
+        longest = MAX_TTL / UNKEPT_TTL_FACTOR
+        if max_hold > longest:
+            message = (
+                f"max-hold {spoken(max_hold)} is too long for a lease that is never renewed: "
+                f"expected at most {spoken(longest)}"
+            )
+            raise UsageError(message)
+        # A lease can be shorter than max-hold asks for, never shorter than is safe.
+        ttl = max(max_hold * UNKEPT_TTL_FACTOR, MIN_TTL)
+        return cls(ttl=ttl, give_up=ttl * MAX_GIVE_UP_SHARE, beat=None)
+
+    @property
+    def margin(self) -> float:
+        """Seconds before `expires_at` at which the holder stops believing in any case."""
+        return self.ttl / 6
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds that one read may take."""
+        return min(self.ttl / 12, 5.0)
+
+    @property
+    def write_timeout(self) -> float:
+        """Seconds that one write may take."""
+        return min(self.ttl / 12, 10.0)
+
+
+def beat_of(ttl: float) -> float:
+    """Return the seconds between two beats of a lease of `ttl` seconds: 20 s for 120 s."""
+    return ttl / 6
+
+
+def backoff(attempt: int, fraction: float) -> float:
+    """Return the seconds to wait before trying again: full jitter, 1 s doubling to 8 s.
+
+    Args:
+        attempt: 0 after the first failure.
+        fraction: a random number in [0, 1).
+
+    Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+    return fraction * min(2.0 ** min(attempt, 3), 8.0)

@@ -1,0 +1,79 @@
+"""Credentials by their content, so that they go on working where their file is gone.
+
+A later step may delete the file of google-github-actions/auth, and a keeper in another container
+never sees it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.json_reader import Invalid, Reader, parsed
+
+# A subject token that is known only as text stands here in the credential source; not Google's.
+TOKEN_KEY: Final = "gcs_ci_lock_token"  # noqa: S105 - the name of a field
+_SECRET_KEYS: Final = frozenset(
+    {"private_key", "refresh_token", "client_secret", "authorization", TOKEN_KEY}
+)
+# Of a header that nobody knows, so much is taken for a secret and not for a word.
+_LEAST_SECRET: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """A Google credential configuration; secret.
+
+    Attributes:
+        info: the content of a file as GOOGLE_APPLICATION_CREDENTIALS names it; None: whatever the
+            machine itself offers, such as a metadata server.
+    """
+
+    info: Mapping[str, Any] | None = field(repr=False)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every text that must not be seen in a log."""
+        return tuple(_secrets(self.info)) if self.info is not None else ()
+
+    def encoded(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps(self.info)
+
+    @classmethod
+    def decode(cls, text: str, *, source: str) -> "Pinned":
+        """Read it again, or what a user gave.
+
+        Args:
+            text: JSON.
+            source: where it came from, for the error.
+
+        Raises:
+            UsageError: it is no JSON object; nothing of it is in the message.
+        """
+        try:
+            document = parsed(text.encode(errors="replace"))
+            return cls(info=None if document is None else Reader("it", document).json)
+        except Invalid:
+            message = (
+                f"{source} is not a Google credential configuration: expected the JSON of a "
+                "service account key or of a workload identity federation"
+            )
+            raise UsageError(message) from None
+
+
+AMBIENT: Final = Pinned(info=None)
+
+
+def _secrets(value: object, *, secret: bool = False) -> Iterator[str]:
+    if isinstance(value, str) and secret:
+        yield value
+        # A runner masks what it is told, and a log shows the token alone.
+        if value.startswith("Bearer "):
+            yield value.removeprefix("Bearer ")
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _secrets(inner, secret=secret or key.lower() in _SECRET_KEYS)
+            if key == "headers" and isinstance(inner, Mapping):
+                texts = (text for text in inner.values() if isinstance(text, str))
+                yield from (text for text in texts if len(text) >= _LEAST_SECRET)

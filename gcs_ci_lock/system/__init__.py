@@ -1,0 +1,1 @@
+"""The operating system: clocks, randomness, signals, files, child processes."""
