@@ -9,21 +9,21 @@ from typing import Self
 from gcs_ci_lock.errors import LockError, NotAcquired, StorageUnreachable
 from gcs_ci_lock.keepalive.handed import release
 from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.keepalive.thread import Minding
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.client import Lock as OneLock
-from gcs_ci_lock.locking.lease import Lost, taken_away
-from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped
+from gcs_ci_lock.keepalive.thread import KeeperThread
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.client import LockClient as OneLock
+from gcs_ci_lock.locking.lease import Lost, removed_from_record
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped
 from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import Wanted
+from gcs_ci_lock.locking.settings import LockSettings
 from gcs_ci_lock.platforms.detect import detect_owner
 from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.ports import Chance
+from gcs_ci_lock.ports import Random
 from gcs_ci_lock.protocol.queue import DEFAULT_PRIORITY
 from gcs_ci_lock.protocol.timing import parse_duration
 from gcs_ci_lock.protocol.transitions import NotHeld
-from gcs_ci_lock.report.messages import lease_lost, overtaken_line, timeout_lines
-from gcs_ci_lock.report.wait_log import Progress, plainly
+from gcs_ci_lock.report.messages import lease_lost, obsolete_line, timeout_lines
+from gcs_ci_lock.report.wait_log import WaitLog, print_lines
 from gcs_ci_lock.wiring import Connection, connect
 
 
@@ -62,7 +62,7 @@ class Lock:
             UsageError: one of them is wrong.
         """
         self._endpoint = endpoint
-        wanted = Wanted(
+        wanted = LockSettings(
             names=[name],
             bucket=bucket,
             slots=str(slots),
@@ -94,11 +94,11 @@ class Lock:
             request.paths.location.bucket, endpoint=self._endpoint, environ=os.environ
         )
         lock = connection.lock(request.paths, request.timing)
-        progress = Progress(plainly(_ignore), clock=connection.clock, asking=_ignore)
-        outcome = Waiter(
+        progress = WaitLog(print_lines(_ignore), clock=connection.clock, on_claim=_ignore)
+        outcome = Acquisition(
             lock,
             request,
-            chance=connection.chance,
+            random=connection.random,
             stop=threading.Event(),
             observer=progress,
             verifier=NoVerifier(),
@@ -106,13 +106,13 @@ class Lock:
         match outcome:
             case Acquired():
                 return Lease(connection, lock, request, outcome)
-            case Overtaken():
-                raise NotAcquired(overtaken_line(self._request.paths.name, outcome))
+            case Obsolete():
+                raise NotAcquired(obsolete_line(self._request.paths.name, outcome))
             case Stopped():
                 # Nobody sets the stop that was made above.
                 raise NotAcquired
             case _:
-                raise NotAcquired("\n".join(timeout_lines(outcome.situation)))
+                raise NotAcquired("\n".join(timeout_lines(outcome.status)))
 
 
 class Lease:
@@ -127,21 +127,21 @@ class Lease:
     ) -> None:
         """Start renewing; made by `Lock.acquire`."""
         self._lock = lock
-        self._chance: Chance = connection.chance
+        self._random: Random = connection.random
         self.name = request.paths.name
-        self.id = acquired.tenure.lease
-        self.token = acquired.tenure.token
+        self.id = acquired.lease.id
+        self.token = acquired.lease.token
         self.waited = acquired.waited
         self._keeper = Keeper(
             lock,
-            acquired.tenure,
-            chance=connection.chance,
+            acquired.lease,
+            random=connection.random,
             max_hold=request.max_hold,
-            began=acquired.tenure.sent_at,
+            began=acquired.lease.sent_at,
         )
         self._released = False
-        self._minding = Minding(self._keeper)
-        self._minding.start()
+        self._thread = KeeperThread(self._keeper)
+        self._thread.start()
 
     def believes_held(self) -> bool:
         """Tell whether we may still believe that we hold the lock; no request is made."""
@@ -167,14 +167,14 @@ class Lease:
         """
         if self._released:
             return
-        self._minding.stop()
-        if self._minding.hangs:
+        self._thread.stop()
+        if self._thread.is_stuck:
             message = f'lock "{self.name}" was not released: a renewal hangs'
             raise StorageUnreachable(message)
-        result = release(self._lock, self.id, chance=self._chance)
+        result = release(self._lock, self.id, random=self._random)
         self._released = True
         if isinstance(result, NotHeld):
-            raise lease_lost(self.name, taken_away(self.token, result))
+            raise lease_lost(self.name, removed_from_record(self.token, result))
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -41,11 +41,11 @@ class StoreError(LockError):
     """A request to the storage server did not do what was asked."""
 
 
-class Changed(StoreError):
+class PreconditionFailed(StoreError):
     """The object's generation is not the one named: somebody else wrote or deleted it."""
 
 
-class Ambiguous(StoreError):
+class OutcomeUnknown(StoreError):
     """No usable answer came: the request may or may not have been carried out.
 
     In model/lock.pml: no_answer.

@@ -10,11 +10,11 @@ from typing import Protocol
 
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.server_time import Interval
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ObjectRead:
     """An object as it was read.
 
     Attributes:
@@ -27,17 +27,17 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NotFound:
     """There is no such object."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class NotModified:
     """The object's generation is still the one known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ObjectInfo:
     """One object in a listing, or one just written.
 
     Attributes:
@@ -55,7 +55,7 @@ class Entry:
     metadata: Mapping[str, str]
 
 
-class Store(Protocol):
+class ObjectStore(Protocol):
     """One bucket, changed only by compare-and-swap on an object's generation.
 
     Every call is one attempt: a listing one request a page, anything else one request. Nothing is
@@ -67,8 +67,8 @@ class Store(Protocol):
     In model/lock.pml: arrive.
 
     Raises (every method):
-        Ambiguous: no usable answer (time-out, reset, 408, 409, 429, 5xx, half a body): it may or
-            may not have been carried out.
+        OutcomeUnknown: no usable answer (time-out, reset, 408, 409, 429, 5xx, half a body): the
+            request may or may not have been carried out.
         Denied: 401 or 403, or no credentials.
         BucketMissing: the server says so.
         StoreError: any other refusal.
@@ -76,7 +76,7 @@ class Store(Protocol):
 
     def read(
         self, path: str, *, known: int | None, limit: int, timeout: float
-    ) -> Found | Missing | Unchanged:
+    ) -> ObjectRead | NotFound | NotModified:
         """Read one object.
 
         Args:
@@ -95,7 +95,7 @@ class Store(Protocol):
         generation: int,
         metadata: Mapping[str, str] | None = None,
         timeout: float,
-    ) -> Entry:
+    ) -> ObjectInfo:
         """Replace or create one object, and return what is there now.
 
         Args:
@@ -106,12 +106,12 @@ class Store(Protocol):
             timeout: seconds.
 
         Raises:
-            Changed: another generation, or none, is there; also after our own write whose answer
-                was lost: never conclude from it.
+            PreconditionFailed: another generation, or none, is there; also after our own write
+                whose answer was lost: never conclude from it.
         """
         ...
 
-    def list(self, prefix: str, *, timeout: float) -> Sequence[Entry]:
+    def list(self, prefix: str, *, timeout: float) -> Sequence[ObjectInfo]:
         """Return all objects whose names begin with `prefix`, all pages, in order of name."""
         ...
 
@@ -119,7 +119,7 @@ class Store(Protocol):
         """Delete one object; one that is gone already is no error.
 
         Raises:
-            Changed: another generation is there.
+            PreconditionFailed: another generation is there.
         """
         ...
 
@@ -127,7 +127,7 @@ class Store(Protocol):
 class Clock(Protocol):
     """The local boot clock, which counts suspension; and what it says of the server's time."""
 
-    def boot(self) -> float:
+    def boottime(self) -> float:
         """Return seconds since some fixed moment; never goes back, goes on during suspension."""
         ...
 
@@ -152,7 +152,7 @@ class ServerClock(Protocol):
         ...
 
 
-class Chance(Protocol):
+class Random(Protocol):
     """Randomness."""
 
     def fraction(self) -> float:
@@ -164,14 +164,14 @@ class Chance(Protocol):
         ...
 
 
-class Observer(Protocol):
+class WaitObserver(Protocol):
     """Whoever wants to know how the wait goes on."""
 
-    def asking(self, lease: str) -> None:
+    def on_claim(self, lease: str) -> None:
         """Take note of the lease id that is going to be claimed, before anything is written."""
         ...
 
-    def waiting(self, situation: Situation) -> None:
+    def on_wait(self, status: WaitStatus) -> None:
         """Take note of a look at the lock; called at every poll."""
         ...
 

@@ -3,27 +3,27 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.ports import Chance, Clock, ServerClock, Store
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.ports import Clock, ObjectStore, Random, ServerClock
 from gcs_ci_lock.protocol.names import LockPaths
 from gcs_ci_lock.protocol.timing import Timing
-from gcs_ci_lock.storage.pinned import AMBIENT, Pinned
-from gcs_ci_lock.system.clock import ObservedServerClock, SystemChance, SystemClock
+from gcs_ci_lock.storage.pinned import AMBIENT, PinnedCredentials
+from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock, SystemRandom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """One bucket, and the clocks that go with it."""
 
-    store: Store
+    store: ObjectStore
     clock: Clock
     server_clock: ServerClock
-    chance: Chance
+    random: Random
 
-    def lock(self, paths: LockPaths, timing: Timing) -> Lock:
+    def lock(self, paths: LockPaths, timing: Timing) -> LockClient:
         """Return one lock of the bucket; no request is made."""
-        return Lock(
+        return LockClient(
             paths,
             store=self.store,
             clock=self.clock,
@@ -37,7 +37,7 @@ def connect(
     *,
     endpoint: str | None,
     environ: Mapping[str, str],
-    pinned: Pinned | None = None,
+    pinned: PinnedCredentials | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Connection:
     """Return a connection to a bucket; no request to the bucket is made.
@@ -67,12 +67,12 @@ def connect(
         pinned=pinned,
         log=log,
     )
-    return Connection(store=store, clock=clock, server_clock=server_clock, chance=SystemChance())
+    return Connection(store=store, clock=clock, server_clock=server_clock, random=SystemRandom())
 
 
-def open_handed(
-    handover: Handover, *, environ: Mapping[str, str], pinned: Pinned | None = None
-) -> tuple[Connection, Lock]:
+def open_lease(
+    lease_ref: LeaseRef, *, environ: Mapping[str, str], pinned: PinnedCredentials | None = None
+) -> tuple[Connection, LockClient]:
     """Return the lock of a lease that another process acquired; arguments as of `connect`.
 
     Raises:
@@ -80,15 +80,15 @@ def open_handed(
         Denied: there are no credentials.
     """
     connection = connect(
-        handover.paths.location.bucket,
-        endpoint=handover.endpoint or None,
+        lease_ref.paths.location.bucket,
+        endpoint=lease_ref.endpoint or None,
         environ=environ,
         pinned=pinned,
     )
-    return connection, connection.lock(handover.paths, handover.timing)
+    return connection, connection.lock(lease_ref.paths, lease_ref.timing)
 
 
-def pin(
+def resolve_credentials(
     environ: Mapping[str, str],
     *,
     endpoint: str,
@@ -96,7 +96,7 @@ def pin(
     provider: str = "",
     service_account: str = "",
     id_token: str = "",
-) -> Pinned:
+) -> PinnedCredentials:
     """Return the credentials by their content, so that they outlive their file and this process.
 
     Args:
@@ -111,7 +111,7 @@ def pin(
         UsageError: what is given cannot be used.
         Denied: what the environment names cannot.
     """
-    from gcs_ci_lock.storage.credentials import pin as pin_credentials  # noqa: PLC0415 - as above
+    from gcs_ci_lock.storage.credentials import resolve_credentials as pin_credentials  # noqa: PLC0415 - as above
     from gcs_ci_lock.storage.endpoint import Endpoint  # noqa: PLC0415
     from gcs_ci_lock.storage.federation import Federation  # noqa: PLC0415
 

@@ -61,16 +61,16 @@ Record stored;
    their client has stopped to wait for them. */
 Write writes[2 * N];
 
-/* rule: Lock, gcs_ci_lock/locking/client.py */
+/* rule: LockClient, gcs_ci_lock/locking/client.py */
 mtype where[N];
 Record view[N];   /* `RecordObject.known` */
 bool fresh[N];    /* its generation is still the stored one */
 bool certain[N];  /* `RecordObject.certain` */
 
-/* rule: Tenure, gcs_ci_lock/locking/request.py */
+/* rule: LeaseState, gcs_ci_lock/locking/request.py */
 byte left[N];     /* the client believes that it holds the lock while this is above 0 */
 
-/* rule: Waiter, gcs_ci_lock/locking/acquisition.py */
+/* rule: Acquisition, gcs_ci_lock/locking/acquisition.py */
 mtype stray[N];   /* `_stray`; GONE: the last look saw another generation than the claim named */
 bool alive[N];    /* a claim that names the stored generation has been sent */
 
@@ -174,7 +174,7 @@ inline check_nothing_left(c) {
     writes[i].grants = false;                                                                       \
     clear(writes[i].record)
 
-/* rule: Store, gcs_ci_lock/ports.py */
+/* rule: ObjectStore, gcs_ci_lock/ports.py */
 inline arrive(i) {
     if
     :: writes[i].grants ->
@@ -231,14 +231,14 @@ inline arrive(i) {
     fi
 }
 
-/* rule: RecordObject.look, gcs_ci_lock/locking/record_store.py */
+/* rule: RecordStore.read, gcs_ci_lock/locking/record_store.py */
 inline look(c) {
     copy(view[c], stored);
     fresh[c] = true;
     certain[c] = true
 }
 
-/* rule: RecordObject.write, gcs_ci_lock/locking/record_store.py */
+/* rule: RecordStore.write, gcs_ci_lock/locking/record_store.py */
 inline send(c, grant) {
     certain[c] = false;
     writes[c].grants = grant;
@@ -308,7 +308,7 @@ inline answer(c) {
 }
 
 /* No answer: the write was lost, or has been applied, or flies on. Nothing is concluded.
-   rule: Ambiguous, gcs_ci_lock/errors.py */
+   rule: OutcomeUnknown, gcs_ci_lock/errors.py */
 inline no_answer(c) {
     if
     :: writes[c].state == FLYING ->
@@ -325,7 +325,7 @@ inline no_answer(c) {
 }
 
 /* The lease id is never used again.
-   rule: Waiter._go_on_under_a_new_lease, gcs_ci_lock/locking/acquisition.py */
+   rule: Acquisition._restart_with_new_lease, gcs_ci_lock/locking/acquisition.py */
 inline renounce(c) {
     orphan(stored, c);
     for (k : 0 .. N - 1) {
@@ -348,7 +348,7 @@ inline renounce(c) {
 
 /* ---- a client ---- */
 
-/* rule: settled, gcs_ci_lock/protocol/transitions.py */
+/* rule: drop_expired, gcs_ci_lock/protocol/transitions.py */
 #ifdef BUG_EARLY_EXPIRY
 #define EXPIRED(r) (r.holder != NOBODY && r.expires <= 1)
 #else
@@ -363,7 +363,7 @@ inline renounce(c) {
 #endif
 
 /* What an earlier attempt did is found in the record.
-   rule: Lock.landed, gcs_ci_lock/locking/client.py */
+   rule: LockClient.confirm, gcs_ci_lock/locking/client.py */
 inline landed(c) {
 #ifdef BUG_DEADLINE_OF_LAST_ATTEMPT
     left[c] = last_left[c];
@@ -384,7 +384,7 @@ inline acknowledged(c) {
 }
 
 /* Ours, unless it came after its own give-up.
-   rule: Waiter._judge, gcs_ci_lock/locking/acquisition.py */
+   rule: Acquisition._judge, gcs_ci_lock/locking/acquisition.py */
 inline judge(c) {
     if
     :: BELIEVED(c) -> stray[c] = NO; alive[c] = false; where[c] = HOLD
@@ -392,7 +392,7 @@ inline judge(c) {
     fi
 }
 
-/* rule: Claims.seen_outside, gcs_ci_lock/locking/pending_claim.py */
+/* rule: PendingClaim.observed_absent, gcs_ci_lock/locking/pending_claim.py */
 inline seen_outside(c) {
     if
     :: stray[c] == GONE -> stray[c] = NO
@@ -410,7 +410,7 @@ proctype Client(byte c) {
         no_answer(c);
         d_step { renounce(c); where[c] = OUT } }
 
-    /* ---- rule: Waiter._step, gcs_ci_lock/locking/acquisition.py ---- */
+    /* ---- rule: Acquisition._step, gcs_ci_lock/locking/acquisition.py ---- */
     :: d_step { where[c] == WAIT && ANSWERED(c, FREE) ->
         look(c);
         if
@@ -419,11 +419,11 @@ proctype Client(byte c) {
         fi;
         where[c] = SEEN }
 
-    /* rule: AlreadyIn, gcs_ci_lock/protocol/admission.py */
+    /* rule: AlreadyHolding, gcs_ci_lock/protocol/admission.py */
     :: d_step { where[c] == SEEN && view[c].holder == c ->
         landed(c);
         judge(c) }
-    /* rule: AlreadyOver, gcs_ci_lock/protocol/admission.py */
+    /* rule: AlreadyEnded, gcs_ci_lock/protocol/admission.py */
     :: d_step { where[c] == SEEN &&
             (ENDED(view[c], c) || (view[c].holder == c && EXPIRED(view[c]))) ->
         renounce(c);
@@ -438,7 +438,7 @@ proctype Client(byte c) {
     :: atomic { where[c] == SEEN && view[c].holder != c && !ENDED(view[c], c) &&
             (view[c].holder == NOBODY || EXPIRED(view[c])) ->
         any_clock();
-        /* rule: Lock.claim, gcs_ci_lock/locking/client.py */
+        /* rule: LockClient.claim, gcs_ci_lock/locking/client.py */
         d_step {
             copy(writes[c].record, view[c]);
             take_out(writes[c].record);
@@ -449,7 +449,7 @@ proctype Client(byte c) {
             send(c, true);
             where[c] = WAIT } }
 
-    /* rule: Waiter._claim, gcs_ci_lock/locking/acquisition.py */
+    /* rule: Acquisition._claim, gcs_ci_lock/locking/acquisition.py */
     :: d_step { where[c] == WAIT && ANSWERED(c, APPLIED) ->
         answer(c);
         acknowledged(c);
@@ -461,14 +461,14 @@ proctype Client(byte c) {
 #endif
         no_answer(c) }
 
-    /* Timed out, or stopped. rule: depart, gcs_ci_lock/locking/leaving.py */
+    /* Timed out, or stopped. rule: withdraw, gcs_ci_lock/locking/leaving.py */
     :: d_step { where[c] == WAIT && ANSWERED(c, FREE) ->
         if
         :: stray[c] == NO -> check_nothing_left(c); renounce(c); where[c] = OUT
         :: else -> where[c] = DISOWN
         fi }
 
-    /* ---- rule: Lock.renew, gcs_ci_lock/locking/client.py ---- */
+    /* ---- rule: LockClient.renew, gcs_ci_lock/locking/client.py ---- */
     :: atomic { where[c] == HOLD && ANSWERED(c, FREE) && certain[c] && MAY_RENEW(c) ->
         any_clock();
         d_step {
@@ -484,7 +484,7 @@ proctype Client(byte c) {
         :: view[c].holder == c -> landed(c)
         :: else -> no_false_loss = false; must(no_false_loss); left[c] = 0
         fi }
-    /* rule: Keeper._beat, gcs_ci_lock/keepalive/keeper.py */
+    /* rule: Keeper._renew, gcs_ci_lock/keepalive/keeper.py */
     :: d_step { where[c] == HOLD && ANSWERED(c, APPLIED) ->
         answer(c);
         if
@@ -503,15 +503,15 @@ proctype Client(byte c) {
     :: d_step { where[c] == HOLD && ANSWERED(c, REFUSED) -> answer(c) }
     :: atomic { where[c] == HOLD && !ANSWERED(c, FREE) -> no_answer(c) }
     /* The command has ended, or the lease is lost and the command is dead.
-       rule: Keeper.keep, gcs_ci_lock/keepalive/keeper.py */
+       rule: Keeper.run, gcs_ci_lock/keepalive/keeper.py */
     :: atomic { where[c] == HOLD && ANSWERED(c, FREE) ->
         left[c] = 0;
         if
         :: where[c] = LEAVE
-        :: where[c] = DISOWN; stray[c] = YES /* rule: Waiter._entered, gcs_ci_lock/locking/acquisition.py */
+        :: where[c] = DISOWN; stray[c] = YES /* rule: Acquisition._entered, gcs_ci_lock/locking/acquisition.py */
         fi }
 
-    /* ---- rule: Lock.release, gcs_ci_lock/locking/client.py ---- */
+    /* ---- rule: LockClient.release, gcs_ci_lock/locking/client.py ---- */
     :: d_step { where[c] == LEAVE && ANSWERED(c, FREE) ->
         if
         :: certain[c]
@@ -539,7 +539,7 @@ proctype Client(byte c) {
     :: d_step { where[c] == LEAVE && ANSWERED(c, REFUSED) -> answer(c) }
     :: atomic { where[c] == LEAVE && !ANSWERED(c, FREE) -> no_answer(c) }
 
-    /* ---- rule: Lock.disown, gcs_ci_lock/locking/client.py ---- */
+    /* ---- rule: LockClient.void_claim, gcs_ci_lock/locking/client.py ---- */
     :: d_step { where[c] == DISOWN && ANSWERED(c, FREE) ->
         look(c);
         if

@@ -4,35 +4,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gcs_ci_lock.action.hold import stay
-from gcs_ci_lock.action.inputs import Wish
+from gcs_ci_lock.action.inputs import ActionInputs
 from gcs_ci_lock.action.outputs import (
+    report_acquired,
+    report_no_keepalive,
+    report_obsolete,
+    report_timeout,
     set_outputs,
-    tell_acquired,
-    tell_overtaken,
-    tell_timeout,
-    tell_unkept,
 )
-from gcs_ci_lock.action.state import StepFiles
-from gcs_ci_lock.action.taken import Beside, Taken
+from gcs_ci_lock.action.state import StepState
+from gcs_ci_lock.action.taken import SidecarLauncher, Taken
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
 from gcs_ci_lock.keepalive import sidecar
-from gcs_ci_lock.keepalive.held import give_back, take_all
+from gcs_ci_lock.keepalive.held import acquire_all, release_all
 from gcs_ci_lock.keepalive.job_end import JobEnd
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.keepalive.sidecar import NoSidecar
-from gcs_ci_lock.keepalive.sidecar.messages import Charge
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped, TimedOut
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.sidecar import SidecarUnavailable
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.messages import lease_lost
-from gcs_ci_lock.report.wait_log import Progress
-from gcs_ci_lock.storage.pinned import Pinned
-from gcs_ci_lock.system.clock import SignalStop, SystemChance, SystemClock
-from gcs_ci_lock.system.signals import WantedStop
-from gcs_ci_lock.wiring import connect, pin
+from gcs_ci_lock.report.wait_log import WaitLog
+from gcs_ci_lock.storage.pinned import PinnedCredentials
+from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
+from gcs_ci_lock.system.signals import StopWhen
+from gcs_ci_lock.wiring import connect, resolve_credentials
 
 INSTEAD = (
     "Let the runner's engine be reached from its containers, or use mode: hold in a background "
@@ -60,26 +60,26 @@ class Taking:
         self._step = step
         self._environ = environ
         self._hold = hold
-        self._files = StepFiles(step, environ)
+        self._files = StepState(step, environ)
         self._files.clear()
-        self._wish = wish = Wish.of(step, environ)
-        step.mask(wish.job.token)
-        self._verifier = wish.verifier(environ, self._clock)
+        self._wish = inputs = ActionInputs.of(step, environ)
+        step.mask(inputs.job.token)
+        self._verifier = inputs.verifier(environ, self._clock)
         # A wrong input is told before anything else is done.
-        self._requests = wish.requests(kept=hold or wish.keep_alive != "none")
-        self._pinned: Pinned = pin(
+        self._requests = inputs.requests(kept=hold or inputs.keep_alive != "none")
+        self._pinned: PinnedCredentials = resolve_credentials(
             environ,
-            endpoint=wish.endpoint,
+            endpoint=inputs.endpoint,
             credentials_json=step.input("credentials-json"),
             provider=step.input("workload-identity-provider"),
             service_account=step.input("service-account"),
         )
         for secret in self._pinned.secrets():
             step.mask(secret)
-        event = wish.job.event_path
+        event = inputs.job.event_path
         end = JobEnd(Path(event) if event else None)
         # A container whose job is gone must never claim.
-        self._stop = WantedStop(self._signals, lambda: not end.over(), self._clock)
+        self._stop = StopWhen(self._signals, lambda: not end.why_over(), self._clock)
         self._exit_code = 0
 
     def run(self) -> int:
@@ -95,10 +95,10 @@ class Taking:
         if self._wish.keep_alive != "none":
             try:
                 return self._with_sidecars()
-            except NoSidecar as refusal:
+            except SidecarUnavailable as refusal:
                 if self._wish.keep_alive == "sidecar":
                     message = f"keep-alive: sidecar is not possible here: {refusal}. {INSTEAD}"
-                    raise NoSidecar(message) from None
+                    raise SidecarUnavailable(message) from None
                 why = f"No keeper can be started: {refusal}. {INSTEAD}"
         return self._unkept(why)
 
@@ -106,15 +106,15 @@ class Taking:
         taken = self._take_all(self._requests, "sidecar", self._beside())
         if taken is None:
             return self._exit_code
-        beat = spoken(self._requests[0].timing.beat or 0.0)
-        tell_acquired(self._step, taken, f"renewed every {beat} by a sidecar")
+        beat = format_duration(self._requests[0].timing.renew_every or 0.0)
+        report_acquired(self._step, taken, f"renewed every {beat} by a sidecar")
         return 0
 
-    def _beside(self) -> Beside:
+    def _beside(self) -> SidecarLauncher:
         engine = sidecar.connect(self._environ, self._clock)
-        mark = SystemChance().lease_id()
-        home = engine.home(mark=mark, event=self._wish.job.event_path)
-        return Beside(
+        mark = SystemRandom().lease_id()
+        home = engine.own_container(mark=mark, event=self._wish.job.event_path)
+        return SidecarLauncher(
             engine=engine,
             home=home,
             step=self._files.step_id,
@@ -132,14 +132,14 @@ class Taking:
         taken = self._take_all(requests, "none", None)
         if taken is None:
             return self._exit_code
-        first, last = taken[0].acquired.tenure, taken[-1].acquired.tenure
-        valid = spoken(first.deadline - last.sent_at)
-        tell_acquired(self._step, taken, f"valid for {valid} without renewal")
-        tell_unkept(self._step, requests, why)
+        first, last = taken[0].acquired.lease, taken[-1].acquired.lease
+        valid = format_duration(first.deadline - last.sent_at)
+        report_acquired(self._step, taken, f"valid for {valid} without renewal")
+        report_no_keepalive(self._step, requests, why)
         return 0
 
     def _take_all(
-        self, requests: Sequence[LockRequest], keeper: str, beside: Beside | None
+        self, requests: Sequence[LockRequest], keeper: str, beside: SidecarLauncher | None
     ) -> list[Taken] | None:
         """Take all locks; None: they are not to be had, and it was told why."""
 
@@ -147,7 +147,7 @@ class Taking:
             return self._take(request, stop, keeper, beside)
 
         try:
-            taken = take_all(requests, self._stop, take, say=self._step.say)
+            taken = acquire_all(requests, self._stop, take, say=self._step.say)
             if taken is not None:
                 self._end_if_told(taken)
         except LockError:
@@ -155,7 +155,7 @@ class Taking:
             raise
         if taken is not None and self._stop.is_set():
             # Nobody wants the locks any more.
-            give_back(taken, self._step.say)
+            release_all(taken, self._step.say)
             self._exit_code = self._signals.exit_code
             return None
         return taken
@@ -166,11 +166,11 @@ class Taking:
             return
         for one in taken:
             if (lost := one.told()) is not None:
-                give_back(taken, self._step.say)
+                release_all(taken, self._step.say)
                 raise lease_lost(one.name, lost)
 
     def _take(
-        self, request: LockRequest, stop: Stop, keeper: str, beside: Beside | None
+        self, request: LockRequest, stop: Stop, keeper: str, beside: SidecarLauncher | None
     ) -> Taken | None:
         bucket = request.paths.location.bucket
         connection = connect(
@@ -180,69 +180,69 @@ class Taking:
             pinned=self._pinned,
         )
         lock = connection.lock(request.paths, request.timing)
-        charge: Charge | None = None
+        spec: KeeperSpec | None = None
 
-        def asking(lease: str) -> None:
-            nonlocal charge
-            charge = self._charge(request, lease, keeper)
-            self._files.write(charge)
+        def on_claim(lease: str) -> None:
+            nonlocal spec
+            spec = self._charge(request, lease, keeper)
+            self._files.write(spec)
 
-        waiter = Waiter(
+        waiter = Acquisition(
             lock,
             request,
-            chance=connection.chance,
+            random=connection.random,
             stop=stop,
-            observer=Progress(self._step.group, clock=self._clock, asking=asking),
+            observer=WaitLog(self._step.group, clock=self._clock, on_claim=on_claim),
             verifier=self._verifier,
         )
         try:
             outcome = waiter.run()
         except LockError:
-            self._forget(waiter, charge)
+            self._forget(waiter, spec)
             raise
-        if isinstance(outcome, Acquired) and charge is not None:
-            granted = charge.handover.granted(outcome.tenure, waited=outcome.waited)
-            charge = charge.granted(granted)
-            self._files.write(charge)
+        if isinstance(outcome, Acquired) and spec is not None:
+            granted = spec.lease_ref.granted(outcome.lease, waited=outcome.waited)
+            spec = spec.granted(granted)
+            self._files.write(spec)
             return Taken(
                 lock,
                 request,
                 outcome,
-                chance=connection.chance,
-                charge=charge,
+                random=connection.random,
+                spec=spec,
                 beside=beside,
-                given_back=self._files.drop,
+                given_back=self._files.discard,
             )
-        self._forget(waiter, charge)
+        self._forget(waiter, spec)
         if not isinstance(outcome, Acquired):
             self._exit_code = self._told(request, outcome)
         return None
 
-    def _told(self, request: LockRequest, outcome: TimedOut | Overtaken | Stopped) -> int:
+    def _told(self, request: LockRequest, outcome: TimedOut | Obsolete | Stopped) -> int:
         """Tell why a lock was not acquired; return the exit code."""
         skip = self._wish.on_timeout == "skip"
         match outcome:
             case TimedOut():
-                tell_timeout(self._step, request, outcome, skip=skip)
-            case Overtaken():
-                tell_overtaken(self._step, request, outcome, skip=skip)
+                report_timeout(self._step, request, outcome, skip=skip)
+            case Obsolete():
+                report_obsolete(self._step, request, outcome, skip=skip)
             case Stopped():
                 self._step.say(f'Stopped waiting for lock "{request.paths.name}"')
                 return self._signals.exit_code
         return 0 if skip else NotAcquired.exit_code
 
-    def _forget(self, waiter: Waiter, charge: Charge | None) -> None:
+    def _forget(self, waiter: Acquisition, spec: KeeperSpec | None) -> None:
         # Else post has the last word.
-        if charge is not None and not waiter.leaves_something:
-            self._files.drop(charge.handover)
+        if spec is not None and not waiter.may_leave_objects:
+            self._files.discard(spec.lease_ref)
 
-    def _charge(self, request: LockRequest, lease: str, keeper: str) -> Charge:
-        wish = self._wish
-        return Charge(
-            handover=Handover.asked(
-                request, lease, endpoint=wish.endpoint, keeper=keeper, on_lost=wish.on_lost
+    def _charge(self, request: LockRequest, lease: str, keeper: str) -> KeeperSpec:
+        inputs = self._wish
+        return KeeperSpec(
+            lease_ref=LeaseRef.before_claim(
+                request, lease, endpoint=inputs.endpoint, keeper=keeper, on_lost=inputs.on_lost
             ),
-            job=wish.job,
-            pinned=self._pinned,
-            proxies=wish.proxies,
+            job=inputs.job,
+            credentials=self._pinned,
+            proxies=inputs.proxies,
         )

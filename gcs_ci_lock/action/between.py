@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from gcs_ci_lock.action.end_lease import end_lease, loss_of, seen_from_outside, tell_loss
-from gcs_ci_lock.action.state import StepFiles
+from gcs_ci_lock.action.end_lease import end_job_lease, inspect_keeper, loss_of, report_loss
+from gcs_ci_lock.action.state import StepState
 from gcs_ci_lock.errors import LockError, NotAcquired
-from gcs_ci_lock.keepalive.handed import loss_of as loss_by_record
-from gcs_ci_lock.keepalive.sidecar.messages import Charge
+from gcs_ci_lock.keepalive.handed import check_lease as loss_by_record
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.report.messages import lease_lost, released_line
 from gcs_ci_lock.system.clock import SignalStop, SystemClock
-from gcs_ci_lock.wiring import open_handed
+from gcs_ci_lock.wiring import open_lease
 
 
 class Between:
@@ -23,7 +23,7 @@ class Between:
         self._signals = SignalStop()
         self._step = step
         self._environ = environ
-        self._files = StepFiles(step, environ)
+        self._files = StepState(step, environ)
         # This step's own post stage has nothing to release.
         self._files.clear()
         self._clock = SystemClock()
@@ -36,12 +36,12 @@ class Between:
             NotAcquired: this job holds no such lock.
             LockError: it cannot be told.
         """
-        for charge in self._charges():
-            handover = charge.handover
-            if (lost := self._lost(charge)) is not None:
+        for spec in self._charges():
+            lease_ref = spec.lease_ref
+            if (lost := self._lost(spec)) is not None:
                 self._step.set_output("outcome", "lost")
-                raise lease_lost(handover.name, lost)
-            self._step.say(f'Lock "{handover.name}" is held: fencing token {handover.token}')
+                raise lease_lost(lease_ref.name, lost)
+            self._step.say(f'Lock "{lease_ref.name}" is held: fencing token {lease_ref.token}')
         return 0
 
     def release(self) -> int:
@@ -51,25 +51,27 @@ class Between:
             NotAcquired: this job holds no such lock.
             LockError: one could not be released; it ends by itself.
         """
-        codes = [self._release(charge) for charge in reversed(self._charges())]
+        codes = [self._release(spec) for spec in reversed(self._charges())]
         return next((code for code in codes if code), 0)
 
-    def _release(self, charge: Charge) -> int:
-        handover = charge.handover
-        ending = end_lease(self._step, handover, charge, environ=self._environ, clock=self._clock)
-        if ending.error is not None and ending.verdict is None:
+    def _release(self, spec: KeeperSpec) -> int:
+        lease_ref = spec.lease_ref
+        ending = end_job_lease(
+            self._step, lease_ref, spec, environ=self._environ, clock=self._clock
+        )
+        if ending.error is not None and ending.loss is None:
             raise ending.error
-        if (loss := loss_of(ending, handover)) is not None:
-            told = ending.news is not None and ending.news.phase == "lost"
-            return tell_loss(self._step, handover, loss, job=charge.job, cancelled=told)
-        self._files.forget_of_job(charge)
-        self._step.say(released_line(handover.name, handover.token))
+        if (loss := loss_of(ending, lease_ref)) is not None:
+            told = ending.status is not None and ending.status.phase == "lost"
+            return report_loss(self._step, lease_ref, loss, job=spec.job, cancelled=told)
+        self._files.discard_everywhere(spec)
+        self._step.say(released_line(lease_ref.name, lease_ref.token))
         return 0
 
-    def _charges(self) -> list[Charge]:
+    def _charges(self) -> list[KeeperSpec]:
         names = [line.strip() for line in self._step.input("name").splitlines() if line.strip()]
-        charges = [c for name in names or [""] for c in self._files.charges_of_job(name)]
-        missing = set(names) - {charge.handover.name for charge in charges}
+        charges = [c for name in names or [""] for c in self._files.keeper_specs_of_job(name)]
+        missing = set(names) - {spec.lease_ref.name for spec in charges}
         if missing or not charges:
             lock = f'lock "{printable(min(missing))}"' if missing else "any lock"
             message = (
@@ -79,13 +81,13 @@ class Between:
             raise NotAcquired(message)
         return charges
 
-    def _lost(self, charge: Charge) -> Lost | None:
+    def _lost(self, spec: KeeperSpec) -> Lost | None:
         """Return how a lease was lost; the record's word first, for it names who has taken it."""
-        handover = charge.handover
-        _, known = seen_from_outside(self._step, handover, environ=self._environ, clock=self._clock)
-        connection, lock = open_handed(handover, environ=self._environ, pinned=charge.pinned)
+        lease_ref = spec.lease_ref
+        _, known = inspect_keeper(self._step, lease_ref, environ=self._environ, clock=self._clock)
+        connection, lock = open_lease(lease_ref, environ=self._environ, pinned=spec.credentials)
         try:
-            by_record = loss_by_record(lock, handover, chance=connection.chance)
+            by_record = loss_by_record(lock, lease_ref, random=connection.random)
         except LockError:
             if known is None:
                 raise

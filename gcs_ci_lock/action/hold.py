@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from gcs_ci_lock.action.end_lease import tell_loss
-from gcs_ci_lock.action.outputs import tell_acquired
+from gcs_ci_lock.action.end_lease import report_loss
+from gcs_ci_lock.action.outputs import report_acquired
 from gcs_ci_lock.action.taken import Taken
-from gcs_ci_lock.keepalive.held import first_loss, give_back, while_kept
+from gcs_ci_lock.keepalive.held import first_loss, release_all, renewed_while
 from gcs_ci_lock.keepalive.thread import LOOK_EVERY
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.messages import lease_lost
 
 
@@ -24,24 +24,24 @@ def stay(step: GitHubStep, taken: Sequence[Taken], stop: Stop) -> int:
     Raises:
         LeaseLost: one turned out not to be ours when it was to be released.
     """
-    beat = spoken(taken[0].request.timing.beat or 0.0)
-    tell_acquired(step, taken, f"renewed every {beat} by this step until it is cancelled")
+    beat = format_duration(taken[0].request.timing.renew_every or 0.0)
+    report_acquired(step, taken, f"renewed every {beat} by this step until it is cancelled")
 
     def work() -> None:
         while not stop.wait(LOOK_EVERY) and first_loss(taken) is None:
             pass
 
-    while_kept(taken, work)
+    renewed_while(taken, work)
     states = [(one, one.lost()) for one in taken]
     losses = [(one, lost) for one, lost in states if lost is not None]
     # What is lost may be another's by now, unless it was only held for too long.
-    ours = [one for one, lost in states if lost is None or lost.spent]
-    gone = give_back(ours, step.say)
+    ours = [one for one, lost in states if lost is None or lost.max_hold_over]
+    gone = release_all(ours, step.say)
     if losses:
         one, lost = losses[0]
         loss = lease_lost(one.name, lost)
-        handover, job = one.charge.handover, one.charge.job
-        return tell_loss(step, handover, loss, job=job, cancelled=False)
+        lease_ref, job = one.charge.lease_ref, one.charge.job
+        return report_loss(step, lease_ref, loss, job=job, cancelled=False)
     if gone is not None:
         raise gone
     return 0

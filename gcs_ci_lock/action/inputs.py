@@ -7,9 +7,9 @@ from typing import Final
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_ref import ON_LOST
 from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import Wanted
+from gcs_ci_lock.locking.settings import LockSettings
 from gcs_ci_lock.platforms.github import GitHubStep, owner
-from gcs_ci_lock.platforms.github_job import JobAccess
+from gcs_ci_lock.platforms.github_job import GitHubJob
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.platforms.verifiers import verifier_of
 from gcs_ci_lock.ports import Clock, Verifier
@@ -21,7 +21,7 @@ _PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ActionInputs:
     """The inputs of a step.
 
     Attributes:
@@ -40,11 +40,11 @@ class Wish:
     on_lost: str
     keep_alive: str
     verify_holder: bool
-    job: JobAccess
+    job: GitHubJob
     proxies: Mapping[str, str]
 
     @classmethod
-    def of(cls, step: GitHubStep, environ: Mapping[str, str]) -> "Wish":
+    def of(cls, step: GitHubStep, environ: Mapping[str, str]) -> "ActionInputs":
         """Read the inputs.
 
         Raises:
@@ -58,7 +58,7 @@ class Wish:
             on_lost=choice(step, "on-lost", ON_LOST),
             keep_alive=choice(step, "keep-alive", ("auto", "sidecar", "none")),
             verify_holder=choice(step, "verify-holder", ("true", "false")) == "true",
-            job=JobAccess(
+            job=GitHubJob(
                 event_path=environ.get("GITHUB_EVENT_PATH", ""),
                 api_url=environ.get("GITHUB_API_URL", ""),
                 repository=environ.get("GITHUB_REPOSITORY", ""),
@@ -84,7 +84,7 @@ class Wish:
             UsageError: an input is wrong; the message names it.
         """
         step = self.step
-        wanted = Wanted(
+        wanted = LockSettings(
             names=[line.strip() for line in step.input("name").splitlines() if line.strip()],
             bucket=step.input("bucket"),
             slots=step.input("slots", "1"),

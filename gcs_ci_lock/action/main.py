@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gcs_ci_lock.action.inputs import MODES, choice
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.system.clock import SystemChance
+from gcs_ci_lock.system.clock import SystemRandom
 from gcs_ci_lock.system.console import write_line
 
 
@@ -17,11 +17,11 @@ def run_stage(name: str) -> int:
     Args:
         name: `entrypoint` for main, `entrypoint-post` for post.
     """
-    chance = SystemChance()
+    random = SystemRandom()
     step = GitHubStep(
         os.environ,
         write=_print,
-        delimiter=lambda: f"gcs-ci-lock-{chance.lease_id()}",
+        delimiter=lambda: f"gcs-ci-lock-{random.lease_id()}",
     )
     try:
         return _stage(name, step, os.environ)

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 
-from gcs_ci_lock.action.end_lease import Ending, end_lease, loss_of, tell_loss
-from gcs_ci_lock.action.outputs import tell_end
-from gcs_ci_lock.action.state import StepFiles
+from gcs_ci_lock.action.end_lease import LeaseEnding, end_job_lease, loss_of, report_loss
+from gcs_ci_lock.action.outputs import report_end
+from gcs_ci_lock.action.state import StepState
 from gcs_ci_lock.errors import LeaseLost, UsageError
 from gcs_ci_lock.keepalive import sidecar
-from gcs_ci_lock.keepalive.ending import Stranger
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.keepalive.sidecar import Keeping, NoSidecar
-from gcs_ci_lock.keepalive.sidecar.messages import Charge
+from gcs_ci_lock.keepalive.ending import RecordReplaced
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.sidecar import KeeperContainer, SidecarUnavailable
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.messages import released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemChance, SystemClock
+from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
 
 
 class Giving:
@@ -28,7 +28,7 @@ class Giving:
         self._signals = SignalStop()
         self._step = step
         self._environ = environ
-        self._files = StepFiles(step, environ)
+        self._files = StepState(step, environ)
         self._clock = SystemClock()
 
     def run(self) -> int:
@@ -40,35 +40,35 @@ class Giving:
         try:
             handovers = self._left()
         except UsageError as spoiled:
-            return self._by_label(spoiled)
+            return self._release_by_label(spoiled)
         if not handovers:
-            return self._nothing() if self._files.says_nothing_is_left else self._by_label(None)
-        codes = [self._end(handover) for handover in reversed(handovers)]
+            return self._nothing() if self._files.is_known_empty else self._release_by_label(None)
+        codes = [self._end(lease_ref) for lease_ref in reversed(handovers)]
         return next((code for code in codes if code), 0)
 
-    def _left(self) -> list[Handover]:
+    def _left(self) -> list[LeaseRef]:
         try:
-            return self._files.handovers()
+            return self._files.lease_refs()
         except UsageError as spoiled:
-            handovers = self._files.handovers_in_files()
+            handovers = self._files.lease_refs_in_files()
             if not handovers:
                 raise
             self._step.warning(str(spoiled))
             return handovers
 
-    def _by_label(self, spoiled: UsageError | None) -> int:
+    def _release_by_label(self, spoiled: UsageError | None) -> int:
         """Stop the keepers of whose leases nothing was handed on; they release by themselves.
 
         Raises:
             UsageError: there are none, and what was handed on is spoiled.
         """
         event = self._environ.get("GITHUB_EVENT_PATH", "")
-        keepings: list[Keeping] = []
+        keepings: list[KeeperContainer] = []
         try:
             engine = sidecar.connect(self._environ, self._clock)
-            home = engine.home(mark=SystemChance().lease_id(), event=event)
-            keepings = engine.keepers_of_step(self._files.step_id, home)
-        except NoSidecar as refusal:
+            home = engine.own_container(mark=SystemRandom().lease_id(), event=event)
+            keepings = engine.find_keepers_of_step(self._files.step_id, home)
+        except SidecarUnavailable as refusal:
             if spoiled is not None:
                 self._step.warning(f"The keeper of the lease cannot be reached: {refusal}")
         if not keepings and spoiled is not None:
@@ -80,12 +80,12 @@ class Giving:
         codes = [self._let_release(keeping) for keeping in keepings]
         return next((code for code in codes if code), 0)
 
-    def _let_release(self, keeping: Keeping) -> int:
-        news = keeping.stop().news
-        if news is not None and news.phase == "released":
+    def _let_release(self, keeping: KeeperContainer) -> int:
+        status = keeping.stop().status
+        if status is not None and status.phase == "released":
             self._step.say(f"Released the lock of lease {keeping.lease}, by its keeper")
             return 0
-        reason = news.reason if news else "it said nothing"
+        reason = status.reason if status else "it said nothing"
         self._step.error(f"The keeper of lease {keeping.lease} did not release it: {reason}")
         return LeaseLost.exit_code
 
@@ -93,61 +93,66 @@ class Giving:
         self._step.say("Nothing to release: this step holds no lock")
         return 0
 
-    def _end(self, handover: Handover) -> int:
-        charge = self._charge(handover)
-        ending = end_lease(self._step, handover, charge, environ=self._environ, clock=self._clock)
-        code = self._told(handover, charge, ending)
-        if handover.token:
-            tell_end(self._step, handover, _outcome(ending), _rows(handover, ending))
+    def _end(self, lease_ref: LeaseRef) -> int:
+        spec = self._charge(lease_ref)
+        ending = end_job_lease(
+            self._step, lease_ref, spec, environ=self._environ, clock=self._clock
+        )
+        code = self._report(lease_ref, spec, ending)
+        if lease_ref.token:
+            report_end(self._step, lease_ref, _outcome(ending), _rows(lease_ref, ending))
         return code
 
-    def _told(self, handover: Handover, charge: Charge | None, ending: Ending) -> int:
+    def _report(self, lease_ref: LeaseRef, spec: KeeperSpec | None, ending: LeaseEnding) -> int:
         code = 0
         if ending.error is not None:
+            ttl = format_duration(lease_ref.timing.ttl)
             self._step.error(
-                f'lock "{handover.name}" could not be released: {ending.error}. Its lease ends by '
-                f"itself, {spoken(handover.timing.ttl)} after its last renewal at the latest"
+                f'lock "{lease_ref.name}" could not be released: {ending.error}. Its lease ends by '
+                f"itself, {ttl} after its last renewal at the latest"
             )
             code = ending.error.exit_code
-        loss = loss_of(ending, handover)
+        loss = loss_of(ending, lease_ref)
         if loss is None:
-            if ending.error is None and handover.token:
-                self._step.say(released_line(handover.name, handover.token))
+            if ending.error is None and lease_ref.token:
+                self._step.say(released_line(lease_ref.name, lease_ref.token))
             elif ending.error is None:
-                self._step.say(f'Nothing to release: lock "{handover.name}" was not acquired')
+                self._step.say(f'Nothing to release: lock "{lease_ref.name}" was not acquired')
             return code
-        if isinstance(ending.verdict, Stranger):
+        if isinstance(ending.loss, RecordReplaced):
             # Whoever has deleted the record answers for it.
             self._step.warning(str(loss))
             return code
-        told = ending.news is not None and ending.news.phase == "lost"
-        job = charge.job if charge else None
-        return tell_loss(self._step, handover, loss, job=job, cancelled=told) or code
+        told = ending.status is not None and ending.status.phase == "lost"
+        job = spec.job if spec else None
+        return report_loss(self._step, lease_ref, loss, job=job, cancelled=told) or code
 
-    def _charge(self, handover: Handover) -> Charge | None:
+    def _charge(self, lease_ref: LeaseRef) -> KeeperSpec | None:
         """Return what the main stage has left in the lease's file, if it can be used."""
         try:
-            return self._files.charge(handover)
+            return self._files.keeper_spec(lease_ref)
         except UsageError as error:
             # The lease is to be released all the same, with the credentials that are there.
             self._step.warning(str(error))
             return None
 
 
-def _outcome(ending: Ending) -> str:
-    if isinstance(ending.verdict, Stranger):
+def _outcome(ending: LeaseEnding) -> str:
+    if isinstance(ending.loss, RecordReplaced):
         return "not ours any more"
-    if ending.verdict is not None:
+    if ending.loss is not None:
         return "lost"
     return "not released" if ending.error else "released"
 
 
-def _rows(handover: Handover, ending: Ending) -> list[tuple[str, str]]:
-    rows = [("fencing token", str(handover.token))]
+def _rows(lease_ref: LeaseRef, ending: LeaseEnding) -> list[tuple[str, str]]:
+    rows = [("fencing token", str(lease_ref.token))]
     if ending.held is not None:
-        rows.insert(0, ("held", spoken(ending.held)))
-    if handover.keeper == "sidecar":
-        news = ending.news
-        beats, missed = (str(news.beats), str(news.missed)) if news else ("unknown", "unknown")
+        rows.insert(0, ("held", format_duration(ending.held)))
+    if lease_ref.keeper == "sidecar":
+        status = ending.status
+        beats, missed = (
+            (str(status.beats), str(status.missed)) if status else ("unknown", "unknown")
+        )
         rows += [("beats", beats), ("missed beats", missed)]
     return rows

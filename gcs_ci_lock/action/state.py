@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.keepalive.sidecar.messages import Charge
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.system.private_file import read_private, write_private
 
@@ -23,7 +23,7 @@ _PREFIX: Final = "gcs-ci-lock-"
 _SOURCE: Final = "the step's lease file"
 
 
-class StepFiles:
+class StepState:
     """The leases of one step of one job, a file each."""
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
@@ -37,35 +37,35 @@ class StepFiles:
         named = "\n".join(environ.get(key, "") for key in keys)
         self.step_id = hashlib.sha256(named.encode(errors="replace")).hexdigest()[:32]
         # Lock -> what this stage has left of it.
-        self._left: dict[str, Charge] = {}
+        self._left: dict[str, KeeperSpec] = {}
 
-    def write(self, charge: Charge) -> None:
+    def write(self, spec: KeeperSpec) -> None:
         """Leave a lease; of one lock the last one counts."""
-        name = charge.handover.name
-        if (earlier := self._left.get(name)) and earlier.handover.lease != charge.handover.lease:
-            self._unlink(earlier.handover)
-        self._left[name] = charge
+        name = spec.lease_ref.name
+        if (earlier := self._left.get(name)) and earlier.lease_ref.lease != spec.lease_ref.lease:
+            self._unlink(earlier.lease_ref)
+        self._left[name] = spec
         self._save_state()
-        path = self._path(charge.handover)
+        path = self._path(spec.lease_ref)
         if path is not None:
             # A runner without that folder hands the state on.
             with suppress(OSError):
-                write_private(path, charge.encoded())
+                write_private(path, spec.to_json())
 
-    def drop(self, handover: Handover) -> None:
+    def discard(self, lease_ref: LeaseRef) -> None:
         """Leave nothing of a lease."""
-        self._left.pop(handover.name, None)
+        self._left.pop(lease_ref.name, None)
         self._save_state()
-        self._unlink(handover)
+        self._unlink(lease_ref)
 
     def clear(self) -> None:
         """Leave nothing."""
-        for charge in [*self._left.values()]:
-            self._unlink(charge.handover)
+        for spec in [*self._left.values()]:
+            self._unlink(spec.lease_ref)
         self._left.clear()
         self._save_state()
 
-    def handovers(self) -> list[Handover]:
+    def lease_refs(self) -> list[LeaseRef]:
         """Return the leases that the step's first stage has left, in the order of their locks.
 
         Raises:
@@ -73,34 +73,34 @@ class StepFiles:
         """
         if text := self._step.state(STATE):
             lines = text.splitlines()
-            return [Handover.decode(line, source="the step's state") for line in lines]
-        return self.handovers_in_files()
+            return [LeaseRef.from_json(line, source="the step's state") for line in lines]
+        return self.lease_refs_in_files()
 
-    def handovers_in_files(self) -> list[Handover]:
+    def lease_refs_in_files(self) -> list[LeaseRef]:
         """Return likewise what stands in the files, whatever the runner hands on.
 
         Raises:
             UsageError: what is there is no lease.
         """
         charges = self._read_all(f"{_PREFIX}{self.step_id}-*.json")
-        return sorted((charge.handover for charge in charges), key=lambda one: one.name)
+        return sorted((spec.lease_ref for spec in charges), key=lambda one: one.name)
 
     @property
-    def says_nothing_is_left(self) -> bool:
+    def is_known_empty(self) -> bool:
         """Tell whether the runner hands state on, and the first stage has left no lease in it."""
         return self._step.state(STATE) == ""
 
-    def charge(self, handover: Handover) -> Charge | None:
+    def keeper_spec(self, lease_ref: LeaseRef) -> KeeperSpec | None:
         """Return what the step's first stage has left in the file of a lease, or None.
 
         Raises:
             UsageError: what is there is something else.
         """
-        path = self._path(handover)
-        charge = _read(path) if path else None
-        return charge if charge and charge.handover.lease == handover.lease else None
+        path = self._path(lease_ref)
+        spec = _read(path) if path else None
+        return spec if spec and spec.lease_ref.lease == lease_ref.lease else None
 
-    def charges_of_job(self, name: str) -> list[Charge]:
+    def keeper_specs_of_job(self, name: str) -> list[KeeperSpec]:
         """Return what all steps of this job have left, oldest first.
 
         Args:
@@ -111,37 +111,37 @@ class StepFiles:
         """
         found = self._read_all(f"{_PREFIX}*.json") if self._folder else []
         return sorted(
-            (c for c in found if name in ("", c.handover.name) and c.handover.token),
-            key=lambda c: (c.handover.granted_at, c.handover.name),
+            (c for c in found if name in ("", c.lease_ref.name) and c.lease_ref.token),
+            key=lambda c: (c.lease_ref.granted_at, c.lease_ref.name),
         )
 
-    def forget_of_job(self, charge: Charge) -> None:
+    def discard_everywhere(self, spec: KeeperSpec) -> None:
         """Remove the file of a lease that was released, whichever step has left it."""
         if self._folder is not None:
-            for path in self._folder.glob(f"{_PREFIX}*-{charge.handover.lease}.json"):
+            for path in self._folder.glob(f"{_PREFIX}*-{spec.lease_ref.lease}.json"):
                 with suppress(OSError):
                     path.unlink()
 
-    def _read_all(self, pattern: str) -> list[Charge]:
+    def _read_all(self, pattern: str) -> list[KeeperSpec]:
         paths = sorted(self._folder.glob(pattern)) if self._folder else []
-        return [charge for path in paths if (charge := _read(path)) is not None]
+        return [spec for path in paths if (spec := _read(path)) is not None]
 
-    def _path(self, handover: Handover) -> Path | None:
+    def _path(self, lease_ref: LeaseRef) -> Path | None:
         if self._folder is None:
             return None
-        return self._folder / f"{_PREFIX}{self.step_id}-{handover.lease}.json"
+        return self._folder / f"{_PREFIX}{self.step_id}-{lease_ref.lease}.json"
 
     def _save_state(self) -> None:
-        lines = [charge.handover.encoded() for charge in self._left.values()]
+        lines = [spec.lease_ref.to_json() for spec in self._left.values()]
         self._step.save_state(STATE, "\n".join(lines))
 
-    def _unlink(self, handover: Handover) -> None:
-        if (path := self._path(handover)) is not None:
+    def _unlink(self, lease_ref: LeaseRef) -> None:
+        if (path := self._path(lease_ref)) is not None:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Charge | None:
+def _read(path: Path) -> KeeperSpec | None:
     try:
         text = read_private(path)
     except FileNotFoundError:
@@ -149,4 +149,4 @@ def _read(path: Path) -> Charge | None:
     except OSError as error:
         message = f"{_SOURCE} {path} cannot be used: {error.strerror}"
         raise UsageError(message) from None
-    return Charge.decode(text, source=_SOURCE)
+    return KeeperSpec.from_json(text, source=_SOURCE)

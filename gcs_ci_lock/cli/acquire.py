@@ -4,54 +4,54 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from gcs_ci_lock.cli.options import Asking
-from gcs_ci_lock.cli.progress import showing
+from gcs_ci_lock.cli.options import AcquireOptions
+from gcs_ci_lock.cli.progress import wait_observer
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
 from gcs_ci_lock.keepalive.handed import release
-from gcs_ci_lock.keepalive.held import Held
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped, TimedOut
+from gcs_ci_lock.keepalive.held import HeldLock
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import Wanted
+from gcs_ci_lock.locking.settings import LockSettings
 from gcs_ci_lock.platforms.detect import detect_owner
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.platforms.verifiers import verifier_of
 from gcs_ci_lock.ports import Stop, Verifier
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
-from gcs_ci_lock.protocol.timing import spoken
-from gcs_ci_lock.report.messages import acquired_line, overtaken_line, timeout_lines, took_over_line
+from gcs_ci_lock.protocol.timing import format_duration
+from gcs_ci_lock.report.messages import acquired_line, obsolete_line, timeout_lines, took_over_line
 from gcs_ci_lock.system.clock import SystemClock
-from gcs_ci_lock.system.console import say
-from gcs_ci_lock.wiring import Connection, connect, pin
+from gcs_ci_lock.system.console import print_err
+from gcs_ci_lock.wiring import Connection, connect, resolve_credentials
 
 
-def requests_of(asking: Asking) -> tuple[LockRequest, ...]:
+def requests_of(options: AcquireOptions) -> tuple[LockRequest, ...]:
     """Return what is asked for, in the order in which the locks are to be taken.
 
     Raises:
         UsageError: an option is wrong.
     """
-    wanted = Wanted(
-        names=asking.names,
-        bucket=asking.bucket,
-        slots=asking.slots,
-        wait=asking.wait,
-        ttl=asking.ttl,
-        max_hold=asking.max_hold,
-        queue=asking.queue,
-        priority=asking.priority,
-        sequence=asking.sequence,
+    wanted = LockSettings(
+        names=options.names,
+        bucket=options.bucket,
+        slots=options.slots,
+        wait=options.wait,
+        ttl=options.ttl,
+        max_hold=options.max_hold,
+        queue=options.queue,
+        priority=options.priority,
+        sequence=options.sequence,
     )
-    if len(asking.identity) > MAX_FOREIGN:
+    if len(options.identity) > MAX_FOREIGN:
         message = (
-            f"--identity has {len(asking.identity)} characters: expected {MAX_FOREIGN} at most"
+            f"--identity has {len(options.identity)} characters: expected {MAX_FOREIGN} at most"
         )
         raise UsageError(message)
     owner = detect_owner(os.environ)
     return wanted.requests(
-        owner=replace(owner, reason=asking.reason, identity=asking.identity.strip())
+        owner=replace(owner, reason=options.reason, identity=options.identity.strip())
     )
 
 
@@ -64,7 +64,7 @@ def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
     """
     provider = os.environ.get("GCS_CI_LOCK_WORKLOAD_IDENTITY_PROVIDER", "")
     pinned = (
-        pin(
+        resolve_credentials(
             os.environ,
             endpoint=endpoint,
             provider=provider,
@@ -79,29 +79,29 @@ def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
         endpoint=endpoint or None,
         environ=os.environ,
         pinned=pinned,
-        log=say if verbose else None,
+        log=print_err if verbose else None,
     )
 
 
-def open_lock(handover: Handover, *, verbose: bool) -> tuple[Connection, Lock]:
+def open_lock(lease_ref: LeaseRef, *, verbose: bool) -> tuple[Connection, LockClient]:
     """Return the lock of a lease that another process acquired."""
-    connection = open_bucket(handover.paths.location.bucket, handover.endpoint, verbose=verbose)
-    return connection, connection.lock(handover.paths, handover.timing)
+    connection = open_bucket(lease_ref.paths.location.bucket, lease_ref.endpoint, verbose=verbose)
+    return connection, connection.lock(lease_ref.paths, lease_ref.timing)
 
 
-def acquire(
-    asking: Asking,
+def acquire_lock(
+    options: AcquireOptions,
     request: LockRequest,
     stop: Stop,
     *,
     verifier: Verifier,
     kept_by: str,
-    announce: Callable[[Handover], None],
-) -> Held | Stopped:
+    announce: Callable[[LeaseRef], None],
+) -> HeldLock | Stopped:
     """Wait for a lock and tell people how it goes.
 
     Args:
-        asking: the options.
+        options: the options.
         request: the lock.
         stop: ends the wait.
         verifier: is asked whether a holder is dead.
@@ -112,21 +112,23 @@ def acquire(
         NotAcquired: it was not to be had in time, and who has it; or a newer run has come.
         LockError: whatever else went wrong.
     """
-    connection = open_bucket(request.paths.location.bucket, asking.endpoint, verbose=asking.verbose)
+    connection = open_bucket(
+        request.paths.location.bucket, options.endpoint, verbose=options.verbose
+    )
     lock = connection.lock(request.paths, request.timing)
 
-    def handover(lease: str) -> Handover:
-        return Handover.asked(request, lease, endpoint=asking.endpoint, keeper="process")
+    def lease_ref(lease: str) -> LeaseRef:
+        return LeaseRef.before_claim(request, lease, endpoint=options.endpoint, keeper="process")
 
-    with showing(
-        lambda lease: announce(handover(lease)),
+    with wait_observer(
+        lambda lease: announce(lease_ref(lease)),
         clock=connection.clock,
-        lines_between=asking.verbose,
+        lines_between=options.verbose,
     ) as observer:
-        waiter = Waiter(
+        waiter = Acquisition(
             lock,
             request,
-            chance=connection.chance,
+            random=connection.random,
             stop=stop,
             observer=observer,
             verifier=verifier,
@@ -134,34 +136,34 @@ def acquire(
         outcome = waiter.run()
     match outcome:
         case Acquired():
-            tenure = outcome.tenure
+            lease = outcome.lease
             try:
-                announce(handover(tenure.lease).granted(tenure, waited=outcome.waited))
+                announce(lease_ref(lease.id).granted(lease, waited=outcome.waited))
             except LockError:
                 # Nobody would know of the lease.
-                release(lock, tenure.lease, chance=connection.chance)
+                release(lock, lease.id, random=connection.random)
                 raise
             _tell_acquired(request, outcome, kept_by)
-            return Held(lock, request, outcome, chance=connection.chance)
-        case Overtaken():
-            raise NotAcquired(overtaken_line(request.paths.name, outcome))
+            return HeldLock(lock, request, outcome, random=connection.random)
+        case Obsolete():
+            raise NotAcquired(obsolete_line(request.paths.name, outcome))
         case TimedOut():
-            raise NotAcquired("\n".join(timeout_lines(outcome.situation)))
+            raise NotAcquired("\n".join(timeout_lines(outcome.status)))
         case Stopped():
-            say(f'Stopped waiting for lock "{request.paths.name}"')
+            print_err(f'Stopped waiting for lock "{request.paths.name}"')
             return outcome
 
 
 def _tell_acquired(request: LockRequest, acquired: Acquired, kept_by: str) -> None:
-    beat = spoken(request.timing.beat or 0.0)
+    beat = format_duration(request.timing.renew_every or 0.0)
     how = f"renewed every {beat} by {kept_by}"
-    say(acquired_line(request.paths.name, acquired.waited, acquired.tenure.token, how))
+    print_err(acquired_line(request.paths.name, acquired.waited, acquired.lease.token, how))
     for ended in acquired.took_over:
-        say(took_over_line(ended))
+        print_err(took_over_line(ended))
 
 
-def verifier_for(asking: Asking) -> Verifier:
+def verifier_for(options: AcquireOptions) -> Verifier:
     """Return who is asked whether a holder's job is over; one for all locks of a command."""
-    if not asking.verify_holder:
+    if not options.verify_holder:
         return NoVerifier()
     return verifier_of(os.environ, github_token="", clock=SystemClock())

@@ -8,7 +8,7 @@ import typer
 
 from gcs_ci_lock.cli import demo, foreground, inspect, intervene, lease
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.system.console import open_missing_streams, say
+from gcs_ci_lock.system.console import ensure_standard_fds, print_err
 
 _P = ParamSpec("_P")
 
@@ -31,10 +31,10 @@ def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
         try:
             code = command(*args, **kwargs)
         except LockError as error:
-            say(f"gcs-ci-lock: {error}")
+            print_err(f"gcs-ci-lock: {error}")
             code = error.exit_code
         except Exception as error:  # noqa: BLE001 - a traceback helps nobody at 3 a.m.
-            say(f"gcs-ci-lock: failed unexpectedly: {type(error).__name__}: {error}")
+            print_err(f"gcs-ci-lock: failed unexpectedly: {type(error).__name__}: {error}")
             code = LockError.exit_code
         raise typer.Exit(code)
 
@@ -66,7 +66,7 @@ for _name, _command, _hidden in (
     ("check", lease.check, False),
     ("release", lease.release, False),
     ("keep", lease.keep, True),
-    ("keep-beside", lease.keep_beside, True),
+    ("keep-beside", lease.keep_sidecar, True),
     ("status", inspect.status, False),
     ("freeze", intervene.freeze, False),
     ("unfreeze", intervene.unfreeze, False),
@@ -77,5 +77,5 @@ for _name, _command, _hidden in (
 
 def main() -> None:
     """Run the command line; ends the process."""
-    open_missing_streams()
+    ensure_standard_fds()
     app()

@@ -3,7 +3,7 @@
 import typer
 from typer.core import TyperCommand
 
-from gcs_ci_lock.cli.options import Asking, acquiring
+from gcs_ci_lock.cli.options import AcquireOptions, with_acquire_options
 from gcs_ci_lock.errors import UsageError
 
 _COMMAND = "gcs_ci_lock.system.child"
@@ -19,8 +19,8 @@ class WithCommand(TyperCommand):
         return super().parse_args(ctx, args[:at])
 
 
-@acquiring
-def run(asking: Asking, context: typer.Context) -> int:
+@with_acquire_options
+def run(options: AcquireOptions, context: typer.Context) -> int:
     """Acquire the locks, run COMMAND, renew the leases meanwhile, release.
 
     gcs-ci-lock run NAME... -- COMMAND. It gets GCS_CI_LOCK_TOKEN, GCS_CI_LOCK_LEASE and
@@ -36,12 +36,12 @@ def run(asking: Asking, context: typer.Context) -> int:
             "as in: gcs-ci-lock run acme/api/prod -- ./deploy.sh"
         )
         raise UsageError(message)
-    return run_command(asking, command)
+    return run_command(options, command)
 
 
-@acquiring
-def hold(asking: Asking) -> int:
+@with_acquire_options
+def hold(options: AcquireOptions) -> int:
     """Acquire the locks and keep them until SIGINT or SIGTERM."""
     from gcs_ci_lock.cli.run import hold_locks
 
-    return hold_locks(asking)
+    return hold_locks(options)

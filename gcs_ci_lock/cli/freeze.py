@@ -6,10 +6,10 @@ from datetime import datetime
 
 from gcs_ci_lock.cli.acquire import open_bucket
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.handed import PATIENCE
+from gcs_ci_lock.keepalive.handed import RELEASE_WITHIN
 from gcs_ci_lock.locking.admin import freeze, unfreeze
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.leaving import patiently
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.leaving import retry
 from gcs_ci_lock.locking.settings import lock_paths
 from gcs_ci_lock.platforms.detect import detect_owner
 from gcs_ci_lock.protocol.json_reader import MAX_TIME
@@ -17,7 +17,7 @@ from gcs_ci_lock.protocol.record import Freeze
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.timing import DEFAULT_TTL, Timing, parse_duration
 from gcs_ci_lock.report.format import freeze_text, who
-from gcs_ci_lock.system.console import say
+from gcs_ci_lock.system.console import print_err
 from gcs_ci_lock.wiring import Connection
 
 
@@ -37,15 +37,15 @@ def freeze_lock(
     # A wrong option is told before anything is asked.
     _ends_at(until, 0.0)
     connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
-    patiently(lock, connection.chance, lock.look, patience=PATIENCE)
+    retry(lock, connection.random, lock.read, patience=RELEASE_WITHIN)
     now = lock.now().earliest
     frozen = Freeze(
         reason=reason, author=who(detect_owner(os.environ)), since=now, until=_ends_at(until, now)
     )
-    replaced = patiently(lock, connection.chance, lambda: freeze(lock, frozen), patience=PATIENCE)
-    say(f'Froze lock "{name}" {freeze_text(frozen, now)}')
+    replaced = retry(lock, connection.random, lambda: freeze(lock, frozen), patience=RELEASE_WITHIN)
+    print_err(f'Froze lock "{name}" {freeze_text(frozen, now)}')
     if replaced is not None:
-        say(f"It was frozen already, {freeze_text(replaced, now)}: that is replaced")
+        print_err(f"It was frozen already, {freeze_text(replaced, now)}: that is replaced")
     return 0
 
 
@@ -57,17 +57,17 @@ def unfreeze_lock(name: str, *, bucket: str, endpoint: str, verbose: bool) -> in
         LockError: whatever else went wrong.
     """
     connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
-    patiently(lock, connection.chance, lock.look, patience=PATIENCE)
-    ended = patiently(lock, connection.chance, lambda: unfreeze(lock), patience=PATIENCE)
+    retry(lock, connection.random, lock.read, patience=RELEASE_WITHIN)
+    ended = retry(lock, connection.random, lambda: unfreeze(lock), patience=RELEASE_WITHIN)
     if ended is None:
-        say(f'Lock "{name}" is not frozen: nothing to do')
+        print_err(f'Lock "{name}" is not frozen: nothing to do')
     else:
         was = freeze_text(ended, lock.now().earliest)
-        say(f'Unfroze lock "{name}"; it was frozen {was}')
+        print_err(f'Unfroze lock "{name}"; it was frozen {was}')
     return 0
 
 
-def _open(name: str, *, bucket: str, endpoint: str, verbose: bool) -> tuple[Connection, Lock]:
+def _open(name: str, *, bucket: str, endpoint: str, verbose: bool) -> tuple[Connection, LockClient]:
     paths = lock_paths(name=name, bucket=bucket)
     connection = open_bucket(paths.location.bucket, endpoint, verbose=verbose)
     return connection, connection.lock(paths, Timing.for_ttl(DEFAULT_TTL))

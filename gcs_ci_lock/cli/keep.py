@@ -5,69 +5,69 @@ import sys
 from pathlib import Path
 
 from gcs_ci_lock.errors import LeaseLost, LockError
-from gcs_ci_lock.keepalive.adopted import keep_handed
+from gcs_ci_lock.keepalive.adopted import keep_adopted
 from gcs_ci_lock.keepalive.job_end import JobEnd
 from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.keepalive.sidecar.messages import Charge, News
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec, KeeperStatus
 from gcs_ci_lock.locking.lease import TOLD_TO_STOP, Lost
 from gcs_ci_lock.platforms.github_api import GitHubApi
 from gcs_ci_lock.report.messages import lease_lost, released_line
 from gcs_ci_lock.system.clock import SignalStop, SystemClock
-from gcs_ci_lock.system.console import say, write_line
+from gcs_ci_lock.system.console import print_err, write_line
 from gcs_ci_lock.system.private_file import MAX_BYTES
-from gcs_ci_lock.system.signals import WantedStop
-from gcs_ci_lock.wiring import open_handed
+from gcs_ci_lock.system.signals import StopWhen
+from gcs_ci_lock.wiring import open_lease
 
 
-def keep_beside() -> int:
+def keep_sidecar() -> int:
     """Keep the lease that standard input tells; return the exit code.
 
     Standard output has the news, one line of JSON each; standard error has lines for people.
     """
     stop = SignalStop()
     try:
-        charge = Charge.decode(sys.stdin.read(MAX_BYTES), source="standard input")
+        spec = KeeperSpec.from_json(sys.stdin.read(MAX_BYTES), source="standard input")
         # Where the libraries look for them; the container itself has none.
-        os.environ.update(charge.proxies)
-        return _Keeping(charge, stop).run()
+        os.environ.update(spec.proxies)
+        return _Keeping(spec, stop).run()
     except LockError as error:
-        say(str(error))
-        _tell(News(phase="failed", reason=str(error)))
+        print_err(str(error))
+        _tell(KeeperStatus(phase="failed", reason=str(error)))
         return error.exit_code
 
 
 class _Keeping:
     """One keeper in a container of its own."""
 
-    def __init__(self, charge: Charge, stop: SignalStop) -> None:
-        self._charge = charge
+    def __init__(self, spec: KeeperSpec, stop: SignalStop) -> None:
+        self._charge = spec
         self._clock = SystemClock()
         self._stop = stop
-        event = charge.job.event_path
+        event = spec.job.event_path
         self._end = JobEnd(Path(event) if event else None)
-        self._wanted = WantedStop(stop, lambda: not self._end.over(), self._clock)
+        self._wanted = StopWhen(stop, lambda: not self._end.why_over(), self._clock)
         self._keeper: Keeper | None = None
         self._phase = ""
 
     def run(self) -> int:
-        charge, handover = self._charge, self._charge.handover
-        if charge.job.token and charge.job.api_url:
-            self._end.ask_again_and_again(GitHubApi(charge.job).token_word)
-        connection, lock = open_handed(handover, environ=os.environ, pinned=charge.pinned)
-        result = keep_handed(
+        spec, lease_ref = self._charge, self._charge.lease_ref
+        if spec.job.token and spec.job.api_url:
+            self._end.poll_in_background(GitHubApi(spec.job).token_state)
+        connection, lock = open_lease(lease_ref, environ=os.environ, pinned=spec.credentials)
+        result = keep_adopted(
             lock,
-            handover,
+            lease_ref,
             self._wanted,
-            chance=connection.chance,
+            random=connection.random,
             at_work=self._at_work,
             tried=self._tried,
             at_once=True,
-            note=lambda: self._end.over() or TOLD_TO_STOP,
+            note=lambda: self._end.why_over() or TOLD_TO_STOP,
         )
         if isinstance(result, Lost):
             return self._lost(result)
         why = result.ended.note or "the step's end"
-        say(f"{released_line(handover.name, handover.token)}: {why}")
+        print_err(f"{released_line(lease_ref.name, lease_ref.token)}: {why}")
         self._tell("released", why)
         return 0
 
@@ -80,23 +80,23 @@ class _Keeping:
         if phase == self._phase:
             return
         self._phase = phase
-        name = self._charge.handover.name
+        name = self._charge.lease_ref.name
         if phase == "missing":
-            say(f'Lock "{name}" could not be renewed: {keeper.trouble}; trying again')
+            print_err(f'Lock "{name}" could not be renewed: {keeper.trouble}; trying again')
         else:
-            say(f'Keeping lock "{name}": fencing token {keeper.tenure.token}')
+            print_err(f'Keeping lock "{name}": fencing token {keeper.lease.token}')
         self._tell(phase, keeper.trouble)
 
     def _lost(self, lost: Lost) -> int:
-        handover = self._charge.handover
-        say(str(lease_lost(handover.name, lost)))
+        lease_ref = self._charge.lease_ref
+        print_err(str(lease_lost(lease_ref.name, lost)))
         self._tell("lost", lost.reason)
-        if handover.on_lost == "cancel":
+        if lease_ref.on_lost == "cancel":
             self._cancel()
         # The reason is to be heard by the job's later steps; for longer than max-hold nobody asks.
-        began = self._keeper.tenure.sent_at if self._keeper else self._clock.boot()
-        until = began + handover.max_hold_s
-        while not lost.spent and (left := until - self._clock.boot()) > 0:
+        began = self._keeper.lease.sent_at if self._keeper else self._clock.boottime()
+        until = began + lease_ref.max_hold_s
+        while not lost.max_hold_over and (left := until - self._clock.boottime()) > 0:
             if self._wanted.wait(left):
                 break
         return LeaseLost.exit_code
@@ -105,15 +105,15 @@ class _Keeping:
         try:
             GitHubApi(self._charge.job).cancel_run()
         except LockError as error:
-            say(str(error))
+            print_err(str(error))
         else:
-            say("The run is being cancelled")
+            print_err("The run is being cancelled")
 
     def _tell(self, phase: str, reason: str) -> None:
         keeper = self._keeper
-        beats, missed = (keeper.beats, keeper.missed) if keeper else (0, 0)
-        _tell(News(phase=phase, beats=beats, missed=missed, reason=reason))
+        beats, missed = (keeper.renewals, keeper.missed) if keeper else (0, 0)
+        _tell(KeeperStatus(phase=phase, beats=beats, missed=missed, reason=reason))
 
 
-def _tell(news: News) -> None:
-    write_line(sys.stdout, news.encoded())
+def _tell(status: KeeperStatus) -> None:
+    write_line(sys.stdout, status.to_json())

@@ -8,25 +8,25 @@ import typer
 
 from gcs_ci_lock.cli.options import (
     DEFAULT_LEASE_FILE,
-    Asking,
+    AcquireOptions,
     Json,
     LeaseFile,
     OneName,
     Verbose,
-    acquiring,
+    with_acquire_options,
 )
 
 
-@partial(acquiring, names=OneName)
+@partial(with_acquire_options, names=OneName)
 def acquire(
-    asking: Asking,
+    options: AcquireOptions,
     lease_file: LeaseFile = DEFAULT_LEASE_FILE,
     json: Json = False,
 ) -> int:
     """Acquire the lock; a background keeper renews it until `release`."""
-    from gcs_ci_lock.cli.lease_impl import acquire_lease
+    from gcs_ci_lock.cli.lease_impl import acquire as do
 
-    return acquire_lease(asking, Path(lease_file), as_json=json)
+    return do(options, Path(lease_file), as_json=json)
 
 
 def check(
@@ -34,9 +34,9 @@ def check(
     verbose: Verbose = False,
 ) -> int:
     """Tell whether the lease still holds: exit code 0, or 76 if it is lost."""
-    from gcs_ci_lock.cli.lease_impl import check_lease
+    from gcs_ci_lock.cli.lease_impl import check as do
 
-    return check_lease(Path(lease_file), verbose=verbose)
+    return do(Path(lease_file), verbose=verbose)
 
 
 def release(
@@ -44,16 +44,16 @@ def release(
     verbose: Verbose = False,
 ) -> int:
     """End the background keeper and release the lease; nobody else's."""
-    from gcs_ci_lock.cli.lease_impl import release_lease
+    from gcs_ci_lock.cli.lease_impl import release as do
 
-    return release_lease(Path(lease_file), verbose=verbose)
+    return do(Path(lease_file), verbose=verbose)
 
 
-def keep_beside() -> int:
+def keep_sidecar() -> int:
     """Keep the lease that standard input tells (started by the action, in its sidecar)."""
-    from gcs_ci_lock.cli.keep import keep_beside
+    from gcs_ci_lock.cli.keep import keep_sidecar
 
-    return keep_beside()
+    return keep_sidecar()
 
 
 def keep(

@@ -5,30 +5,31 @@ import os
 import sys
 from pathlib import Path
 
-from gcs_ci_lock.cli.acquire import acquire, open_lock, requests_of, verifier_for
-from gcs_ci_lock.cli.options import Asking
+from gcs_ci_lock.cli.acquire import acquire_lock, open_lock, requests_of, verifier_for
+from gcs_ci_lock.cli.options import AcquireOptions
 from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, UsageError
-from gcs_ci_lock.keepalive.adopted import keep_handed
+from gcs_ci_lock.keepalive.adopted import keep_adopted
 from gcs_ci_lock.keepalive.detached import start_keeper
-from gcs_ci_lock.keepalive.ending import Stranger, note_of, verdict
-from gcs_ci_lock.keepalive.handed import end, loss_of, release
-from gcs_ci_lock.keepalive.held import Held
-from gcs_ci_lock.keepalive.lease_file import KeeperMark, LeaseFile, OwnMark
-from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.keepalive.ending import RecordReplaced, how_it_ended, release_note
+from gcs_ci_lock.keepalive.handed import check_lease, end_lease
+from gcs_ci_lock.keepalive.handed import release as release_by_id
+from gcs_ci_lock.keepalive.held import HeldLock
+from gcs_ci_lock.keepalive.lease_file import KeeperFileLock, KeeperInfo, LeaseFile
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.lease import TOLD_TO_STOP, Lost
 from gcs_ci_lock.locking.outcome import Stopped
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.report.messages import lease_lost, released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemChance, SystemClock
-from gcs_ci_lock.system.console import say, write_line
-from gcs_ci_lock.system.signals import WantedStop
+from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
+from gcs_ci_lock.system.console import print_err, write_line
+from gcs_ci_lock.system.signals import StopWhen
 
 KEPT_BEHIND = "a background process"
 KEEPER_ENDS_WITHIN = 30.0
 
 
-def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
+def acquire(options: AcquireOptions, path: Path, *, as_json: bool) -> int:
     """Acquire a lock, write its lease file, start its keeper; return the exit code.
 
     Raises:
@@ -37,36 +38,36 @@ def acquire_lease(asking: Asking, path: Path, *, as_json: bool) -> int:
             before is left as it is.
     """
     # A wrong option is told before anything is touched.
-    request = _one_of(asking)
+    request = _one_of(options)
     lease_file = LeaseFile(path)
-    mark = OwnMark.take(lease_file, SystemClock())
-    mark.say("")
+    mark = KeeperFileLock.acquire(lease_file, SystemClock())
+    mark.write("")
     # A keeper that was started already ends when its file is gone.
-    stop = SignalStop(at_once=lease_file.forget)
-    wanted = WantedStop(stop, lease_file.is_wanted, SystemClock())
+    stop = SignalStop(at_once=lease_file.discard)
+    wanted = StopWhen(stop, lease_file.still_ours, SystemClock())
     try:
-        _end_leftover(lease_file, verbose=asking.verbose)
-        held = acquire(
-            asking,
+        _end_leftover(lease_file, verbose=options.verbose)
+        held = acquire_lock(
+            options,
             request,
             wanted,
-            verifier=verifier_for(asking),
+            verifier=verifier_for(options),
             kept_by=KEPT_BEHIND,
             announce=lease_file.write,
         )
-        if isinstance(held, Held):
+        if isinstance(held, HeldLock):
             _hand_on(held, lease_file, mark, stop, as_json=as_json)
     except LockError:
-        lease_file.forget()
+        lease_file.discard()
         raise
     if stop.is_set() or isinstance(held, Stopped):
-        lease_file.forget()
+        lease_file.discard()
         return stop.exit_code
     return 0
 
 
-def _one_of(asking: Asking) -> LockRequest:
-    first, *others = requests_of(asking)
+def _one_of(options: AcquireOptions) -> LockRequest:
+    first, *others = requests_of(options)
     if others:
         message = (
             "acquire takes one lock: expected one NAME for each --lease-file. "
@@ -87,15 +88,15 @@ def _end_leftover(lease_file: LeaseFile, *, verbose: bool) -> None:
         return
     try:
         connection, lock = open_lock(leftover, verbose=verbose)
-        end(lock, leftover, chance=connection.chance)
+        end_lease(lock, leftover, random=connection.random)
     except LockError as error:
-        say(f"The earlier lease in {lease_file.path} could not be released: {error}")
+        print_err(f"The earlier lease in {lease_file.path} could not be released: {error}")
     else:
-        say(f'Released the earlier lease of lock "{leftover.name}" in {lease_file.path}')
+        print_err(f'Released the earlier lease of lock "{leftover.name}" in {lease_file.path}')
 
 
 def _hand_on(
-    held: Held, lease_file: LeaseFile, mark: OwnMark, stop: SignalStop, *, as_json: bool
+    held: HeldLock, lease_file: LeaseFile, mark: KeeperFileLock, stop: SignalStop, *, as_json: bool
 ) -> None:
     """Start the keeper and tell the lease; else give it back.
 
@@ -114,26 +115,26 @@ def _hand_on(
         _take_back(held, lease_file)
 
 
-def _take_back(held: Held, lease_file: LeaseFile) -> None:
+def _take_back(held: HeldLock, lease_file: LeaseFile) -> None:
     lease_file.stop_keeper(held.lock.clock, within=KEEPER_ENDS_WITHIN)
-    release(held.lock, held.acquired.tenure.lease, chance=SystemChance())
+    release_by_id(held.lock, held.acquired.lease.id, random=SystemRandom())
 
 
-def _show(held: Held) -> None:
-    tenure = held.acquired.tenure
+def _show(held: HeldLock) -> None:
+    lease = held.acquired.lease
     document = {
         "name": held.request.paths.name,
-        "lease": tenure.lease,
-        "token": tenure.token,
+        "lease": lease.id,
+        "token": lease.token,
         "waited_s": round(held.acquired.waited, 3),
-        "expires_at": tenure.expires_at,
+        "expires_at": lease.expires_at,
     }
     if not write_line(sys.stdout, json.dumps(document)):
         message = "standard output cannot be written, so that nobody would know the lease"
         raise LockError(message)
 
 
-def check_lease(path: Path, *, verbose: bool) -> int:
+def check(path: Path, *, verbose: bool) -> int:
     """Tell whether a lease still holds; return the exit code.
 
     Raises:
@@ -141,21 +142,23 @@ def check_lease(path: Path, *, verbose: bool) -> int:
         LockError: it cannot be told.
     """
     lease_file = LeaseFile(path)
-    handover = _wanted(lease_file)
-    if not handover.token:
-        message = f'lock "{handover.name}" is not acquired yet: {lease_file.path} is waiting for it'
+    lease_ref = _wanted(lease_file)
+    if not lease_ref.token:
+        message = (
+            f'lock "{lease_ref.name}" is not acquired yet: {lease_file.path} is waiting for it'
+        )
         raise NotAcquired(message)
-    mark = lease_file.keeper()
+    mark = lease_file.keeper_info()
     if not mark.alive:
-        raise lease_lost(handover.name, _loss_of(handover, mark))
-    connection, lock = open_lock(handover, verbose=verbose)
-    if (lost := loss_of(lock, handover, chance=connection.chance)) is not None:
-        raise lease_lost(handover.name, lost)
-    say(f'Lock "{handover.name}" is held: fencing token {handover.token}')
+        raise lease_lost(lease_ref.name, _loss_of(lease_ref, mark))
+    connection, lock = open_lock(lease_ref, verbose=verbose)
+    if (lost := check_lease(lock, lease_ref, random=connection.random)) is not None:
+        raise lease_lost(lease_ref.name, lost)
+    print_err(f'Lock "{lease_ref.name}" is held: fencing token {lease_ref.token}')
     return 0
 
 
-def release_lease(path: Path, *, verbose: bool) -> int:
+def release(path: Path, *, verbose: bool) -> int:
     """End the keeper, release the lease, remove the file; return the exit code.
 
     Raises:
@@ -163,66 +166,68 @@ def release_lease(path: Path, *, verbose: bool) -> int:
         LockError: it cannot be told.
     """
     lease_file = LeaseFile(path)
-    handover = lease_file.read()
-    if handover is None:
-        say(f"Nothing to release: there is no lease file {lease_file.path}")
+    lease_ref = lease_file.read()
+    if lease_ref is None:
+        print_err(f"Nothing to release: there is no lease file {lease_file.path}")
         return 0
-    mark = lease_file.keeper()
-    known = None if mark.alive or not handover.token else _loss_of(handover, mark)
+    mark = lease_file.keeper_info()
+    known = None if mark.alive or not lease_ref.token else _loss_of(lease_ref, mark)
     if not lease_file.stop_keeper(SystemClock(), within=KEEPER_ENDS_WITHIN):
-        say(f"The keeper of lease file {lease_file.path} does not end; releasing all the same")
-    connection, lock = open_lock(handover, verbose=verbose)
-    result = end(lock, handover, chance=connection.chance, note=note_of(known))
+        print_err(
+            f"The keeper of lease file {lease_file.path} does not end; releasing all the same"
+        )
+    connection, lock = open_lock(lease_ref, verbose=verbose)
+    result = end_lease(lock, lease_ref, random=connection.random, note=release_note(known))
     lease_file.remove()
     ended = result.ended if isinstance(result, Released) else result
-    match verdict(handover, known, ended):
-        case Stranger(lost=lost) | (Lost() as lost):
-            raise lease_lost(handover.name, lost)
-        case None if handover.token:
-            say(released_line(handover.name, handover.token))
+    match how_it_ended(lease_ref, known, ended):
+        case RecordReplaced(lost=lost) | (Lost() as lost):
+            raise lease_lost(lease_ref.name, lost)
+        case None if lease_ref.token:
+            print_err(released_line(lease_ref.name, lease_ref.token))
         case None:
-            say(f'Nothing to release: lock "{handover.name}" was not acquired')
+            print_err(f'Nothing to release: lock "{lease_ref.name}" was not acquired')
     return 0
 
 
 def keep_lease(path: Path, inherited: int) -> int:
     """Renew a lease until SIGTERM, then release it; return the exit code."""
     lease_file = LeaseFile(path)
-    handover = _wanted(lease_file)
-    mark = OwnMark(inherited)
-    stop = WantedStop(SignalStop(), lambda: lease_file.holds(handover.lease), SystemClock())
+    lease_ref = _wanted(lease_file)
+    mark = KeeperFileLock(inherited)
+    stop = StopWhen(SignalStop(), lambda: lease_file.names_lease(lease_ref.lease), SystemClock())
     try:
-        connection, lock = open_lock(handover, verbose=False)
-        ended = keep_handed(
+        connection, lock = open_lock(lease_ref, verbose=False)
+        ended = keep_adopted(
             lock,
-            handover,
+            lease_ref,
             stop,
-            chance=connection.chance,
-            at_work=lambda _: mark.say(""),
+            random=connection.random,
+            at_work=lambda _: mark.write(""),
             # Whoever releases the lease takes the file away.
-            note=lambda: TOLD_TO_STOP if lease_file.holds(handover.lease) else "",
+            note=lambda: TOLD_TO_STOP if lease_file.names_lease(lease_ref.lease) else "",
         )
     except LockError as error:
-        mark.say(str(error))
+        mark.write(str(error))
         return error.exit_code
     if isinstance(ended, Lost):
-        mark.say(ended.reason)
+        mark.write(ended.reason)
         return LeaseLost.exit_code
-    mark.say(f"token {handover.token} was released")
+    mark.write(f"token {lease_ref.token} was released")
     return 0
 
 
-def _loss_of(handover: Handover, mark: KeeperMark) -> Lost:
-    gone = f"token {handover.token}: its keeper is gone, and nobody renews it"
+def _loss_of(lease_ref: LeaseRef, mark: KeeperInfo) -> Lost:
+    gone = f"token {lease_ref.token}: its keeper is gone, and nobody renews it"
     return Lost(reason=mark.ended or gone)
 
 
-def _wanted(lease_file: LeaseFile) -> Handover:
-    handover = lease_file.read()
-    if handover is None:
+def _wanted(lease_file: LeaseFile) -> LeaseRef:
+    lease_ref = lease_file.read()
+    if lease_ref is None:
         message = (
             f"there is no lease file {lease_file.path}: expected one that "
             "`gcs-ci-lock acquire --lease-file` wrote"
         )
         raise UsageError(message)
-    return handover
+    return lease_ref

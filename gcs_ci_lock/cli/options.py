@@ -171,7 +171,7 @@ DEFAULT_LEASE_FILE = ".gcs-ci-lock.lease"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class AcquireOptions:
     """The options of every command that acquires, as they were given."""
 
     names: Names
@@ -190,10 +190,10 @@ class Asking:
     verbose: Verbose = False
 
 
-def acquiring(
-    command: Callable[Concatenate[Asking, _P], int], *, names: object = Names
+def with_acquire_options(
+    command: Callable[Concatenate[AcquireOptions, _P], int], *, names: object = Names
 ) -> Callable[..., int]:
-    """Return a command with the options of `Asking` before its own; it gets them as one value.
+    """Return a command with `AcquireOptions` before its own options, which it gets as one value.
 
     typer reads a command's options from its signature: this one puts both together.
 
@@ -201,13 +201,13 @@ def acquiring(
         command: what it does.
         names: the type of its names.
     """
-    first, *options = inspect.signature(Asking).parameters.values()
+    first, *options = inspect.signature(AcquireOptions).parameters.values()
     shared = [first.replace(annotation=names), *options]
     _, *own = inspect.signature(command).parameters.values()
 
     def with_options(**given: object) -> int:
-        asking = Asking(**{p.name: given.pop(p.name) for p in shared})  # type: ignore[arg-type]
-        return command(asking, **given)  # type: ignore[call-arg,arg-type]  # typer has checked them
+        options = AcquireOptions(**{p.name: given.pop(p.name) for p in shared})  # type: ignore[arg-type]
+        return command(options, **given)  # type: ignore[call-arg,arg-type]  # typer has checked them
 
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own)]
     with_options.__doc__ = command.__doc__

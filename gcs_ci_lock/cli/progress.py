@@ -8,37 +8,37 @@ from functools import partial
 from typing import TextIO
 
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.platforms.gitlab import Sections
-from gcs_ci_lock.ports import Clock, Observer
-from gcs_ci_lock.report.wait_log import Progress, Show, plainly
-from gcs_ci_lock.system.clock import SystemChance, utc_today
-from gcs_ci_lock.system.console import Unfailing, say, write_line
+from gcs_ci_lock.platforms.gitlab import LogSections
+from gcs_ci_lock.ports import Clock, WaitObserver
+from gcs_ci_lock.report.wait_log import Show, WaitLog, print_lines
+from gcs_ci_lock.system.clock import SystemRandom, utc_today
+from gcs_ci_lock.system.console import BestEffortStream, print_err, write_line
 
 # Set by nearly every CI system; act and Gitea set the second, GitLab the third.
 _CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
 
 
 @contextmanager
-def showing(
-    asking: Callable[[str], None], *, clock: Clock, lines_between: bool
-) -> Iterator[Observer]:
+def wait_observer(
+    on_claim: Callable[[str], None], *, clock: Clock, lines_between: bool
+) -> Iterator[WaitObserver]:
     """Give an observer that tells people how a wait goes on, on standard error.
 
     Args:
-        asking: is given the lease id before it is claimed.
+        on_claim: is given the lease id before it is claimed.
         clock: for what is repeated.
         lines_between: whether other lines are printed meanwhile: they would tear a drawing.
     """
     if lines_between or not _can_draw(sys.stderr, os.environ):
-        yield Progress(_show(os.environ), clock=clock, asking=asking)
+        yield WaitLog(_show(os.environ), clock=clock, on_claim=on_claim)
         return
     # Most commands never wait on a terminal.
     from rich.console import Console
 
-    from gcs_ci_lock.report.wait_live import LiveWait
+    from gcs_ci_lock.report.wait_live import WaitDisplay
 
-    console = Console(file=Unfailing(sys.stderr), force_terminal=True, highlight=False)
-    with LiveWait(console, asking=asking) as live:
+    console = Console(file=BestEffortStream(sys.stderr), force_terminal=True, highlight=False)
+    with WaitDisplay(console, on_claim=on_claim) as live:
         yield live
 
 
@@ -58,9 +58,9 @@ def _can_draw(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
 def _show(environ: Mapping[str, str]) -> Show:
     # All on one stream: two of them reach a log in any order.
     write = partial(write_line, sys.stderr)
-    word = SystemChance().lease_id
+    word = SystemRandom().lease_id
     if environ.get("GITHUB_ACTIONS") == "true":
         return GitHubStep(environ, write=write, delimiter=word).group
     if environ.get("GITLAB_CI") == "true":
-        return Sections(write, now=lambda: utc_today().timestamp(), mark=word()).show
-    return plainly(say)
+        return LogSections(write, now=lambda: utc_today().timestamp(), mark=word()).show
+    return print_lines(print_err)

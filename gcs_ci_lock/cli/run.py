@@ -3,24 +3,24 @@
 import os
 from collections.abc import Sequence
 
-from gcs_ci_lock.cli.acquire import acquire, requests_of, verifier_for
-from gcs_ci_lock.cli.options import Asking
+from gcs_ci_lock.cli.acquire import acquire_lock, requests_of, verifier_for
+from gcs_ci_lock.cli.options import AcquireOptions
 from gcs_ci_lock.errors import LeaseLost, LockError
-from gcs_ci_lock.keepalive.held import Held, first_loss, give_back, take_all, while_kept
-from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.keepalive.held import HeldLock, acquire_all, first_loss, release_all, renewed_while
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.thread import LOOK_EVERY
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.locking.outcome import Stopped
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.system.child import Command, Finished
+from gcs_ci_lock.system.child import Child, ChildExited
 from gcs_ci_lock.system.clock import SignalStop
-from gcs_ci_lock.system.console import say
+from gcs_ci_lock.system.console import print_err
 
 KEPT_HERE = "this process"
 
 
-def run_command(asking: Asking, argv: Sequence[str]) -> int:
+def run_command(options: AcquireOptions, argv: Sequence[str]) -> int:
     """Acquire the locks, run the command, release; return the exit code.
 
     Raises:
@@ -28,22 +28,22 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
         LockError: whatever else went wrong.
     """
     stop = SignalStop()
-    held = _take(asking, stop)
+    held = _take(options, stop)
     if held is None:
         return stop.exit_code
     if stop.is_set():
-        give_back(held, say)
+        release_all(held, print_err)
         return stop.exit_code
     # A machine that was suspended since the grant must not begin.
     _end_if_lost(held)
     try:
         # While no thread of ours runs: what runs between fork and exec must not meet a lock.
-        command = Command(argv, {**os.environ, **_variables(held)})
+        command = Child(argv, {**os.environ, **_variables(held)})
     except LockError:
-        give_back(held, say)
+        release_all(held, print_err)
         raise
 
-    def work() -> Finished | Lost:
+    def work() -> ChildExited | Lost:
         return command.supervise(
             lambda: next((lost for one in held if (lost := one.lost()) is not None), None),
             clock=held[0].lock.clock,
@@ -51,15 +51,15 @@ def run_command(asking: Asking, argv: Sequence[str]) -> int:
             pending=lambda: stop.number,
         )
 
-    finished = while_kept(held, work)
+    finished = renewed_while(held, work)
     _end_if_lost(held)
     # The command may have ended before anybody noticed; another may have run beside it.
-    if (gone := give_back(held, say)) is not None:
+    if (gone := release_all(held, print_err)) is not None:
         raise gone
-    return finished.exit_code if isinstance(finished, Finished) else LeaseLost.exit_code
+    return finished.exit_code if isinstance(finished, ChildExited) else LeaseLost.exit_code
 
 
-def hold_locks(asking: Asking) -> int:
+def hold_locks(options: AcquireOptions) -> int:
     """Acquire the locks and keep them until a signal; return the exit code.
 
     Raises:
@@ -67,7 +67,7 @@ def hold_locks(asking: Asking) -> int:
         LockError: whatever else went wrong.
     """
     stop = SignalStop()
-    held = _take(asking, stop)
+    held = _take(options, stop)
     if held is None:
         return stop.exit_code
 
@@ -75,40 +75,40 @@ def hold_locks(asking: Asking) -> int:
         while not stop.wait(LOOK_EVERY) and first_loss(held) is None:
             pass
 
-    while_kept(held, work)
+    renewed_while(held, work)
     _end_if_lost(held)
-    if (gone := give_back(held, say)) is not None:
+    if (gone := release_all(held, print_err)) is not None:
         raise gone
     return 0
 
 
-def _take(asking: Asking, stop: SignalStop) -> list[Held] | None:
-    verifier = verifier_for(asking)
+def _take(options: AcquireOptions, stop: SignalStop) -> list[HeldLock] | None:
+    verifier = verifier_for(options)
 
-    def take(request: LockRequest, until: Stop) -> Held | None:
-        one = acquire(
-            asking, request, until, verifier=verifier, kept_by=KEPT_HERE, announce=_ignore
+    def take(request: LockRequest, until: Stop) -> HeldLock | None:
+        one = acquire_lock(
+            options, request, until, verifier=verifier, kept_by=KEPT_HERE, announce=_ignore
         )
         return None if isinstance(one, Stopped) else one
 
-    return take_all(requests_of(asking), stop, take, say=say)
+    return acquire_all(requests_of(options), stop, take, say=print_err)
 
 
-def _end_if_lost(held: Sequence[Held]) -> None:
+def _end_if_lost(held: Sequence[HeldLock]) -> None:
     if (loss := first_loss(held)) is not None:
-        give_back(held, say)
+        release_all(held, print_err)
         raise loss
 
 
-def _variables(held: Sequence[Held]) -> dict[str, str]:
+def _variables(held: Sequence[HeldLock]) -> dict[str, str]:
     """Return what the command is told; of several locks one a line, in their order."""
-    tenures = [one.acquired.tenure for one in held]
+    tenures = [one.acquired.lease for one in held]
     return {
-        "GCS_CI_LOCK_TOKEN": "\n".join(str(tenure.token) for tenure in tenures),
-        "GCS_CI_LOCK_LEASE": "\n".join(tenure.lease for tenure in tenures),
+        "GCS_CI_LOCK_TOKEN": "\n".join(str(lease.token) for lease in tenures),
+        "GCS_CI_LOCK_LEASE": "\n".join(lease.id for lease in tenures),
         "GCS_CI_LOCK_NAME": "\n".join(one.name for one in held),
     }
 
 
-def _ignore(_: Handover) -> None:
+def _ignore(_: LeaseRef) -> None:
     return

@@ -4,15 +4,15 @@ import sys
 from collections.abc import Sequence
 
 from gcs_ci_lock.cli.acquire import open_bucket
-from gcs_ci_lock.errors import Ambiguous, RecordInvalid, StorageUnreachable, UsageError
+from gcs_ci_lock.errors import OutcomeUnknown, RecordInvalid, StorageUnreachable, UsageError
 from gcs_ci_lock.locking.settings import lock_paths
-from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
-from gcs_ci_lock.protocol.queue import living
+from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
+from gcs_ci_lock.protocol.queue import active
 from gcs_ci_lock.protocol.text import printable_json
 from gcs_ci_lock.protocol.timing import DEFAULT_TTL, Timing
-from gcs_ci_lock.protocol.transitions import empty_record, settled
+from gcs_ci_lock.protocol.transitions import drop_expired, empty_record
 from gcs_ci_lock.report.status import LockStatus, status_json, status_lines
-from gcs_ci_lock.system.console import say, write_line
+from gcs_ci_lock.system.console import print_err, write_line
 from gcs_ci_lock.wiring import Connection
 
 LIST_TIMEOUT = 30.0
@@ -33,12 +33,12 @@ def show_status(
     try:
         paths = wanted or _all_locks(connection, location)
         looks = [_look(connection, one) for one in paths]
-    except Ambiguous as trouble:
+    except OutcomeUnknown as trouble:
         raise StorageUnreachable(str(trouble)) from trouble
     statuses = [look for look in looks if isinstance(look, LockStatus)]
     refused = [look for look in looks if isinstance(look, RecordInvalid)]
     for error in refused:
-        say(f"gcs-ci-lock: {error}")
+        print_err(f"gcs-ci-lock: {error}")
     exit_code = RecordInvalid.exit_code if refused else 0
     if as_json:
         write_line(sys.stdout, printable_json({"locks": [status_json(one) for one in statuses]}))
@@ -53,14 +53,14 @@ def show_status(
 def _look(connection: Connection, paths: LockPaths) -> LockStatus | RecordInvalid:
     lock = connection.lock(paths, Timing.for_ttl(DEFAULT_TTL))
     try:
-        stored = lock.look()
+        stored = lock.read()
     except RecordInvalid as error:
         # The other locks are still worth a look.
         return error
     tickets = lock.tickets()
     earliest = lock.now().earliest
-    record = settled(stored.record or empty_record(paths.name, earliest), earliest)
-    waiting = tuple(living(tickets, record, earliest))
+    record = drop_expired(stored.record or empty_record(paths.name, earliest), earliest)
+    waiting = tuple(active(tickets, record, earliest))
     return LockStatus(
         name=paths.name, uri=paths.uri, record=record, waiters=waiting, earliest=earliest
     )
@@ -78,7 +78,7 @@ def _all_locks(connection: Connection, location: Location) -> list[LockPaths]:
 
 def _is_name(name: str) -> bool:
     try:
-        checked_name(name)
+        validate_name(name)
     except UsageError:
         return False
     return True

@@ -107,8 +107,8 @@ class EmbeddedServer:
         self.stop()
 
     def _answers(self) -> bool:
-        until = self._clock.boot() + READY_WITHIN
-        while self._clock.boot() < until and self._server and self._server.poll() is None:
+        until = self._clock.boottime() + READY_WITHIN
+        while self._clock.boottime() < until and self._server and self._server.poll() is None:
             with contextlib.suppress(requests.RequestException):
                 # Its own answer, not that of a stranger on the same port.
                 answer = self._session.get(f"{self.endpoint}/_internal/healthcheck", timeout=2)

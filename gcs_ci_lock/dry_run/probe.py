@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _note(path: str, job: str, event: str) -> None:
     token = int(os.environ["GCS_CI_LOCK_TOKEN"])
-    note = {"job": job, "event": event, "at": SystemClock().boot(), "token": token}
+    note = {"job": job, "event": event, "at": SystemClock().boottime(), "token": token}
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(descriptor, (json.dumps(note) + "\n").encode())
     os.close(descriptor)

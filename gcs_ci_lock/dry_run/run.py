@@ -16,7 +16,7 @@ from rich.text import Text
 
 from gcs_ci_lock.dry_run.emulator import EmbeddedServer
 from gcs_ci_lock.dry_run.probe import NO_SUCH_PROGRAM
-from gcs_ci_lock.dry_run.timeline import Turn, Verdict, judge, picture
+from gcs_ci_lock.dry_run.timeline import JobRun, Verdict, judge, picture
 from gcs_ci_lock.errors import NotAcquired, UsageError
 from gcs_ci_lock.system.clock import SystemClock, utc_today
 
@@ -59,19 +59,19 @@ def dry_run(command: Sequence[str], *, jobs: int, as_json: bool) -> int:
         )
         try:
             running.start(jobs, clock)
-            turns = _watch(running, clock, console)
+            runs = _watch(running, clock, console)
         finally:
             running.end()
         complaints = running.complaints()
-    verdict = judge(turns)
+    verdict = judge(runs)
     if as_json:
-        print(json.dumps(_document(turns, verdict, clock)))
+        print(json.dumps(_document(runs, verdict, clock)))
     else:
-        console.print(_table(turns))
+        console.print(_table(runs))
     for line in complaints:
         console.print(Text(line))
     console.print(
-        f"Verdict: [bold]{verdict.verdict}[/bold] ({verdict.overlaps} overlaps, {len(turns)} jobs)"
+        f"Verdict: [bold]{verdict.verdict}[/bold] ({verdict.overlaps} overlaps, {len(runs)} jobs)"
     )
     return 0 if verdict.good else 1
 
@@ -98,7 +98,7 @@ class _Running:
                     stdout=log,
                     stderr=log,
                 )
-            self._jobs.append(_Job(name=name, started=clock.boot(), process=process))
+            self._jobs.append(_Job(name=name, started=clock.boottime(), process=process))
 
     def _lock_argv(self) -> list[str]:
         program = [sys.executable, "-m", "gcs_ci_lock", "run", LOCK]
@@ -107,7 +107,7 @@ class _Running:
     def _witness_argv(self, name: str) -> list[str]:
         return [sys.executable, "-m", "gcs_ci_lock.dry_run.probe", str(self._notes), name, "--"]
 
-    def turns(self) -> list[Turn]:
+    def job_runs(self) -> list[JobRun]:
         notes = {(n["job"], n["event"]): n for n in self._read_notes()}
         return [
             _turn(job, notes.get((job.name, "enter")), notes.get((job.name, "leave")))
@@ -143,7 +143,7 @@ class _Running:
 
 def _turn(
     job: _Job, enter: Mapping[str, object] | None, leave: Mapping[str, object] | None
-) -> Turn:
+) -> JobRun:
     code = job.process.poll()
     if code is None:
         outcome = "waiting" if enter is None else "running"
@@ -154,7 +154,7 @@ def _turn(
     else:
         # The command's own failure is not the lock's.
         outcome = "acquired"
-    return Turn(
+    return JobRun(
         job=job.name,
         outcome=outcome,
         token=_integer(enter),
@@ -181,73 +181,73 @@ def _clean(environ: Mapping[str, str], job: str) -> dict[str, str]:
     return {**kept, "GCS_CI_LOCK_REASON": job}
 
 
-def _watch(running: _Running, clock: SystemClock, console: Console) -> list[Turn]:
+def _watch(running: _Running, clock: SystemClock, console: Console) -> list[JobRun]:
     """Show the timeline until all jobs have ended: live on a terminal, else line by line."""
-    began = clock.boot()
+    began = clock.boottime()
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
             while not running.finished():
                 live.update(_live_picture(running, clock), refresh=True)
                 clock.sleep(LOOK_EVERY)
             live.update(_live_picture(running, clock), refresh=True)
-        return running.turns()
+        return running.job_runs()
     told: dict[str, str] = {}
     while True:
         finished = running.finished()
-        for turn in running.turns():
-            line = _news(turn)
-            if told.get(turn.job) != line:
-                told[turn.job] = line
-                console.print(Text(f"{clock.boot() - began:6.1f}s  {turn.job:<8} {line}"))
+        for run in running.job_runs():
+            line = _news(run)
+            if told.get(run.job) != line:
+                told[run.job] = line
+                console.print(Text(f"{clock.boottime() - began:6.1f}s  {run.job:<8} {line}"))
         if finished:
             break
         clock.sleep(LOOK_EVERY)
-    for line in picture(running.turns(), clock.boot()):
+    for line in picture(running.job_runs(), clock.boottime()):
         console.print(Text(line))
-    return running.turns()
+    return running.job_runs()
 
 
 def _live_picture(running: _Running, clock: SystemClock) -> Text:
-    return Text("\n".join(picture(running.turns(), clock.boot())))
+    return Text("\n".join(picture(running.job_runs(), clock.boottime())))
 
 
-def _news(turn: Turn) -> str:
-    if turn.entered is None:
-        return turn.outcome
-    if turn.left is None:
-        return f"acquired, token {turn.token}"
-    return f"released after {turn.left - turn.entered:.1f}s"
+def _news(run: JobRun) -> str:
+    if run.entered is None:
+        return run.outcome
+    if run.left is None:
+        return f"acquired, token {run.token}"
+    return f"released after {run.left - run.entered:.1f}s"
 
 
-def _table(turns: Sequence[Turn]) -> Table:
+def _table(runs: Sequence[JobRun]) -> Table:
     table = Table("job", "waited", "held", "token")
-    for turn in sorted(turns, key=lambda t: (t.entered is None, t.entered or 0.0)):
-        waited = f"{turn.entered - turn.started:.1f}s" if turn.entered is not None else "-"
+    for run in sorted(runs, key=lambda t: (t.entered is None, t.entered or 0.0)):
+        waited = f"{run.entered - run.started:.1f}s" if run.entered is not None else "-"
         held = (
-            f"{turn.left - turn.entered:.1f}s"
-            if turn.entered is not None and turn.left is not None
-            else turn.outcome
+            f"{run.left - run.entered:.1f}s"
+            if run.entered is not None and run.left is not None
+            else run.outcome
         )
-        table.add_row(turn.job, waited, held, str(turn.token or "-"))
+        table.add_row(run.job, waited, held, str(run.token or "-"))
     return table
 
 
-def _document(turns: Sequence[Turn], verdict: Verdict, clock: SystemClock) -> dict[str, object]:
+def _document(runs: Sequence[JobRun], verdict: Verdict, clock: SystemClock) -> dict[str, object]:
     # One offset for all: the order and the lengths stay those of the boot clock.
-    epoch = utc_today().timestamp() - clock.boot()
+    epoch = utc_today().timestamp() - clock.boottime()
 
     def moment(boot: float | None) -> float | None:
         return None if boot is None else round(boot + epoch, 3)
 
     jobs = [
         {
-            "job": turn.job,
-            "outcome": turn.outcome,
-            "token": turn.token,
-            "waited_s": None if turn.entered is None else round(turn.entered - turn.started, 3),
-            "acquired_at": moment(turn.entered),
-            "released_at": moment(turn.left),
+            "job": run.job,
+            "outcome": run.outcome,
+            "token": run.token,
+            "waited_s": None if run.entered is None else round(run.entered - run.started, 3),
+            "acquired_at": moment(run.entered),
+            "released_at": moment(run.left),
         }
-        for turn in turns
+        for run in runs
     ]
     return {"jobs": jobs, "overlaps": verdict.overlaps, "verdict": verdict.verdict}

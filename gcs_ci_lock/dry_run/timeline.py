@@ -9,7 +9,7 @@ WIDTH = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class JobRun:
     """One job of a dry run.
 
     Attributes:
@@ -46,9 +46,9 @@ class Verdict:
         return self.verdict == "serialised"
 
 
-def judge(turns: Sequence[Turn]) -> Verdict:
+def judge(runs: Sequence[JobRun]) -> Verdict:
     """Judge a finished dry run: did the critical sections overlap, did the tokens rise?"""
-    inside = sorted((t.entered, _left(t), t.token or 0) for t in turns if t.entered is not None)
+    inside = sorted((t.entered, _left(t), t.token or 0) for t in runs if t.entered is not None)
     overlaps = sum(
         later[0] < earlier[1]
         for index, earlier in enumerate(inside)
@@ -59,43 +59,43 @@ def judge(turns: Sequence[Turn]) -> Verdict:
         verdict = "overlapped"
     elif not rising:
         verdict = "tokens fell"
-    elif any(t.left is None or t.outcome == "failed" for t in turns):
+    elif any(t.left is None or t.outcome == "failed" for t in runs):
         verdict = "incomplete"
     else:
         verdict = "serialised"
     return Verdict(overlaps=overlaps, verdict=verdict)
 
 
-def _left(turn: Turn) -> float:
-    if turn.left is not None:
-        return turn.left
+def _left(run: JobRun) -> float:
+    if run.left is not None:
+        return run.left
     # One that was killed inside left at a moment that nobody knows.
-    return math.inf if turn.outcome == "running" else turn.entered or 0.0
+    return math.inf if run.outcome == "running" else run.entered or 0.0
 
 
-def picture(turns: Sequence[Turn], now: float) -> list[str]:
+def picture(runs: Sequence[JobRun], now: float) -> list[str]:
     """Return one bar a job: dots while it waits, blocks while it is inside.
 
     Args:
-        turns: the jobs, in order.
+        runs: the jobs, in order.
         now: boot clock; the right edge.
     """
-    if not turns:
+    if not runs:
         return []
-    begin = min(t.started for t in turns)
+    begin = min(t.started for t in runs)
     scale = WIDTH / max(now - begin, 0.001)
 
     def column(at: float | None) -> int:
         return WIDTH if at is None else min(max(round((at - begin) * scale), 0), WIDTH)
 
     lines = []
-    for turn in turns:
-        started, entered = column(turn.started), column(turn.entered)
-        left = column(turn.left) if turn.entered is not None else entered
+    for run in runs:
+        started, entered = column(run.started), column(run.entered)
+        left = column(run.left) if run.entered is not None else entered
         # A short stay is still to be seen.
-        held = max(left - entered, 1) if turn.entered is not None else 0
+        held = max(left - entered, 1) if run.entered is not None else 0
         entered = min(entered, WIDTH - held)
         bar = " " * min(started, entered) + "." * (entered - started) + "#" * held
-        token = f"token {turn.token}" if turn.token else ""
-        lines.append(f"{turn.job:<8} |{bar[:WIDTH]:<{WIDTH}}| {turn.outcome:<8} {token}".rstrip())
+        token = f"token {run.token}" if run.token else ""
+        lines.append(f"{run.job:<8} |{bar[:WIDTH]:<{WIDTH}}| {run.outcome:<8} {token}".rstrip())
     return lines

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.keepalive.lease_file import LeaseFile, OwnMark
+from gcs_ci_lock.keepalive.lease_file import KeeperFileLock, LeaseFile
 from gcs_ci_lock.ports import Clock
 
 START_WITHIN = 15.0
@@ -15,7 +15,7 @@ _CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
 def start_keeper(
-    lease_file: LeaseFile, mark: OwnMark, *, clock: Clock, environ: Mapping[str, str]
+    lease_file: LeaseFile, mark: KeeperFileLock, *, clock: Clock, environ: Mapping[str, str]
 ) -> None:
     """Start a background keeper for the lease in the file, hand it the mark, and see that it works.
 
@@ -48,13 +48,13 @@ def start_keeper(
         start_new_session=True,
         pass_fds=[mark.descriptor],
     )
-    until = clock.boot() + START_WITHIN
-    while clock.boot() < until and child.poll() is None:
-        if lease_file.keeper().pid == child.pid:
+    until = clock.boottime() + START_WITHIN
+    while clock.boottime() < until and child.poll() is None:
+        if lease_file.keeper_info().pid == child.pid:
             mark.close()
             return
         clock.sleep(_LOOK_EVERY)
-    ended = lease_file.keeper().ended
+    ended = lease_file.keeper_info().ended
     child.kill()
     child.wait()
     message = f"the background keeper did not start{': ' + ended if ended else ''}"

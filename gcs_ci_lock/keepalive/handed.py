@@ -1,101 +1,103 @@
 """Going on with a lease that another process of the same job acquired."""
 
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.locking.client import Lock, Released
-from gcs_ci_lock.locking.lease import Lost, taken_away
-from gcs_ci_lock.locking.leaving import patiently
-from gcs_ci_lock.locking.own_ticket import Place
-from gcs_ci_lock.locking.request import Tenure
-from gcs_ci_lock.ports import Chance
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.client import LockClient, Released
+from gcs_ci_lock.locking.lease import Lost, removed_from_record
+from gcs_ci_lock.locking.leaving import retry
+from gcs_ci_lock.locking.own_ticket import OwnTicket
+from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.ports import Random
 from gcs_ci_lock.protocol.queue import Claimant
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.transitions import NotHeld
 
-PATIENCE = 20.0
+RELEASE_WITHIN = 20.0
 
 
-def adopt(lock: Lock, handover: Handover) -> Tenure | Lost:
+def adopt(lock: LockClient, lease_ref: LeaseRef) -> LeaseState | Lost:
     """Find the lease in the record.
 
     Raises:
         StoreError: the record cannot be read.
         RecordInvalid: it is none.
     """
-    record = lock.look().record
-    if record is not None and (holder := record.holder(handover.lease)) is not None:
-        return lock.landed(holder)
-    ended = record.ended(handover.lease) if record else None
+    record = lock.read().record
+    if record is not None and (holder := record.holder(lease_ref.lease)) is not None:
+        return lock.confirm(holder)
+    ended = record.past(lease_ref.lease) if record else None
     holders = record.holders if record else ()
-    return taken_away(handover.token, NotHeld(ended=ended, holders=holders))
+    return removed_from_record(lease_ref.token, NotHeld(ended=ended, holders=holders))
 
 
-def loss_of(lock: Lock, handover: Handover, *, chance: Chance) -> Lost | None:
+def check_lease(lock: LockClient, lease_ref: LeaseRef, *, random: Random) -> Lost | None:
     """Tell by the record whether a lease that another process keeps is lost; None: it holds.
 
     Raises:
         StorageUnreachable: it cannot be told.
         LockError: as `adopt`.
     """
-    tenure = patiently(lock, chance, lambda: adopt(lock, handover), patience=PATIENCE)
-    if isinstance(tenure, Lost):
-        return tenure
-    return _overdue(lock, tenure)
+    lease = retry(lock, random, lambda: adopt(lock, lease_ref), patience=RELEASE_WITHIN)
+    if isinstance(lease, Lost):
+        return lease
+    return _overdue(lock, lease)
 
 
-def overdue(lock: Lock, handover: Handover, *, chance: Chance) -> Lost | None:
+def overdue(lock: LockClient, lease_ref: LeaseRef, *, random: Random) -> Lost | None:
     """Tell whether a lease that the record still names is believed no more; None: it is.
 
     Raises:
         StorageUnreachable: it cannot be told.
         LockError: as `adopt`.
     """
-    tenure = patiently(lock, chance, lambda: adopt(lock, handover), patience=PATIENCE)
-    return None if isinstance(tenure, Lost) else _overdue(lock, tenure)
+    lease = retry(lock, random, lambda: adopt(lock, lease_ref), patience=RELEASE_WITHIN)
+    return None if isinstance(lease, Lost) else _overdue(lock, lease)
 
 
-def _overdue(lock: Lock, tenure: Tenure) -> Lost | None:
-    boot = lock.clock.boot()
-    if tenure.believed(boot, lock.server_clock.at(boot).latest):
+def _overdue(lock: LockClient, lease: LeaseState) -> Lost | None:
+    boot = lock.clock.boottime()
+    if lease.believes_held(boot, lock.server_clock.at(boot).latest):
         return None
-    return Lost(reason=f"token {tenure.token} was not renewed in time")
+    return Lost(reason=f"token {lease.token} was not renewed in time")
 
 
-def release(lock: Lock, lease: str, *, chance: Chance, note: str = "") -> Released | NotHeld:
+def release(lock: LockClient, lease: str, *, random: Random, note: str = "") -> Released | NotHeld:
     """Release a lease, trying again while the server does not answer.
 
     Args:
         lock: the lock.
         lease: the lease id.
-        chance: for jitter.
+        random: for jitter.
         note: why, for the history.
 
     Raises:
         StorageUnreachable: it never did; the lease ends by itself.
-        LockError: as `Lock.release`.
+        LockError: as `LockClient.release`.
     """
-    return patiently(lock, chance, lambda: lock.release(lease, note=note), patience=PATIENCE)
+    return retry(lock, random, lambda: lock.release(lease, note=note), patience=RELEASE_WITHIN)
 
 
-def end(lock: Lock, handover: Handover, *, chance: Chance, note: str = "") -> Released | NotHeld:
+def end_lease(
+    lock: LockClient, lease_ref: LeaseRef, *, random: Random, note: str = ""
+) -> Released | NotHeld:
     """Release the lease, and what a claim that was cut off may have left: claim and ticket.
 
     Touches nothing of anybody else.
 
     Raises:
         StorageUnreachable: the server never answered; the lease ends by itself.
-        LockError: as `Lock.release`.
+        LockError: as `LockClient.release`.
     """
-    if handover.token:
-        return release(lock, handover.lease, chance=chance, note=note)
-    result = patiently(lock, chance, lambda: lock.disown(handover.lease), patience=PATIENCE)
-    patiently(lock, chance, lambda: _leave_queue(lock, handover), patience=PATIENCE)
+    if lease_ref.token:
+        return release(lock, lease_ref.lease, random=random, note=note)
+    result = retry(lock, random, lambda: lock.void_claim(lease_ref.lease), patience=RELEASE_WITHIN)
+    retry(lock, random, lambda: _leave_queue(lock, lease_ref), patience=RELEASE_WITHIN)
     return result
 
 
-def _leave_queue(lock: Lock, handover: Handover) -> None:
+def _leave_queue(lock: LockClient, lease_ref: LeaseRef) -> None:
     claimant = Claimant(
-        lease=handover.lease, owner=Owner(), slots=1, ttl=handover.ttl_s, asked_at=0.0
+        lease=lease_ref.lease, owner=Owner(), slots=1, ttl=lease_ref.ttl_s, asked_at=0.0
     )
-    place = Place(lock, claimant)
-    place.found(lock.tickets())
-    place.leave()
+    place = OwnTicket(lock, claimant)
+    place.sync(lock.tickets())
+    place.delete()

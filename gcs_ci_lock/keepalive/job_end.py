@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from gcs_ci_lock.platforms.github_job import TokenWord
+from gcs_ci_lock.platforms.github_job import TokenState
 
 # Three refusals are seen within 90 s, slow answers included.
 POLL_EVERY = 25.0
@@ -28,7 +28,7 @@ class JobEnd:
         self._refusals = 0
         self._accepted = False
 
-    def over(self) -> str:
+    def why_over(self) -> str:
         """Return why the job is over, for people, or "" if nothing says so."""
         if self._refusals >= MOST_REFUSALS:
             return f"GitHub refused the job's token {self._refusals} times in a row"
@@ -36,7 +36,7 @@ class JobEnd:
             return "the runner has removed the job's files"
         return ""
 
-    def heard(self, word: TokenWord) -> None:
+    def token_answered(self, word: TokenState) -> None:
         """Take note of what was said of the job's token just now."""
         # A token that was never good says nothing of the job: it may have expired long before.
         self._accepted = self._accepted or word == "accepted"
@@ -44,13 +44,13 @@ class JobEnd:
         if self._accepted and self._refusals < MOST_REFUSALS:
             self._refusals = self._refusals + 1 if word == "refused" else 0
 
-    def ask_again_and_again(self, word: Callable[[], TokenWord]) -> None:
+    def poll_in_background(self, word: Callable[[], TokenState]) -> None:
         """Ask in a thread of its own, so that no renewal waits for the answer."""
 
         def ask() -> None:
             pause = threading.Event()
-            while not self.over():
-                self.heard(word())
+            while not self.why_over():
+                self.token_answered(word())
                 pause.wait(POLL_EVERY)
 
         threading.Thread(target=ask, name="job-end", daemon=True).start()

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, Lost, given_up
-from gcs_ci_lock.locking.request import Tenure
-from gcs_ci_lock.ports import Chance, Stop
-from gcs_ci_lock.protocol.timing import backoff, spoken
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, Lost, renewal_overdue
+from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.ports import Random, Stop
+from gcs_ci_lock.protocol.timing import backoff, format_duration
 
-BEAT_SPREAD = 0.1
+RENEW_SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeeperStopped:
     """The lease was kept alive until the stop; it is still ours to be released."""
 
 
@@ -33,10 +33,10 @@ class Keeper:
 
     def __init__(
         self,
-        lock: Lock,
-        tenure: Tenure,
+        lock: LockClient,
+        lease: LeaseState,
         *,
-        chance: Chance,
+        random: Random,
         max_hold: float,
         began: float,
         tried: Callable[["Keeper"], object] = id,
@@ -45,48 +45,48 @@ class Keeper:
 
         Args:
             lock: nobody else may use it while `keep` runs.
-            tenure: the lease.
-            chance: for jitter.
+            lease: the lease.
+            random: for jitter.
             max_hold: seconds from `began` after which the lease is renewed no more.
             began: boot clock when the lease was acquired.
             tried: called after every attempt to renew, in the thread of `keep`.
         """
         self._lock = lock
-        self._tenure = tenure
-        self._chance = chance
+        self._lease = lease
+        self._random = random
         self._max_hold = max_hold
         self._ends_at = began + max_hold
         self._guard = threading.Lock()
         self._lost: Lost | None = None
         self._tried = tried
         self.trouble = ""
-        self.beats = 0
+        self.renewals = 0
         self.missed = 0
 
     @property
-    def lock(self) -> Lock:
+    def lock(self) -> LockClient:
         """The lock that is kept."""
         return self._lock
 
     @property
-    def tenure(self) -> Tenure:
+    def lease(self) -> LeaseState:
         """The lease as last acknowledged."""
-        return self._tenure
+        return self._lease
 
     def lost(self) -> Lost | None:
         """Tell whether the lease is lost, by now; once lost it stays so."""
         # The clock first: a renewal acknowledged after this reading does not undo it.
-        boot = self._lock.clock.boot()
+        boot = self._lock.clock.boottime()
         latest = self._lock.server_clock.at(boot).latest
         with self._guard:
             if self._lost is None and boot >= self._ends_at:
-                reason = f"{MAX_HOLD_OVER} ({spoken(self._max_hold)})"
-                self._lost = Lost(reason=f"token {self._tenure.token}: {reason}", spent=True)
-            if self._lost is None and not self._tenure.believed(boot, latest):
-                self._lost = given_up(self._tenure, boot, self.trouble)
+                reason = f"{MAX_HOLD_OVER} ({format_duration(self._max_hold)})"
+                self._lost = Lost(reason=f"token {self._lease.token}: {reason}", max_hold_over=True)
+            if self._lost is None and not self._lease.believes_held(boot, latest):
+                self._lost = renewal_overdue(self._lease, boot, self.trouble)
             return self._lost
 
-    def keep(self, stop: Stop, *, at_once: bool = False) -> Kept | Lost:
+    def run(self, stop: Stop, *, at_once: bool = False) -> KeeperStopped | Lost:
         """Renew the lease again and again; returns at the latest when a request has timed out.
 
         Args:
@@ -94,42 +94,42 @@ class Keeper:
             at_once: whether the first renewal is due now: it shows that renewing works.
         """
         failures = 0
-        due = self._lock.clock.boot() if at_once else self._due()
+        due = self._lock.clock.boottime() if at_once else self._next_due()
         while (lost := self.lost()) is None:
-            wake_at = min(due, self._tenure.deadline, self._ends_at)
-            if stop.wait(max(wake_at - self._lock.clock.boot(), 0.0)):
-                return self.lost() or Kept()
-            if self._lock.clock.boot() < due or self.lost() is not None:
+            wake_at = min(due, self._lease.deadline, self._ends_at)
+            if stop.wait(max(wake_at - self._lock.clock.boottime(), 0.0)):
+                return self.lost() or KeeperStopped()
+            if self._lock.clock.boottime() < due or self.lost() is not None:
                 continue
             try:
-                self._beat()
+                self._renew()
             except Exception as error:  # noqa: BLE001 - whatever it was, the deadline decides
                 self.trouble = str(error) if isinstance(error, LockError) else repr(error)
                 failures += 1
                 self.missed += 1
-                due = self._lock.clock.boot() + backoff(failures - 1, self._chance.fraction())
+                due = self._lock.clock.boottime() + backoff(failures - 1, self._random.fraction())
             else:
                 failures = 0
-                due = self._due()
+                due = self._next_due()
             self._tried(self)
         return lost
 
-    def _beat(self) -> None:
-        result = self._lock.renew(self._tenure)
-        boot = self._lock.clock.boot()
+    def _renew(self) -> None:
+        result = self._lock.renew(self._lease)
+        boot = self._lock.clock.boottime()
         with self._guard:
             if isinstance(result, Lost):
                 self._lost = self._lost or result
             # An answer that came after the deadline does not bring a lost lease back.
-            elif self._lost is None and self._tenure.believed(boot):
-                self._tenure = result
+            elif self._lost is None and self._lease.believes_held(boot):
+                self._lease = result
                 self.trouble = ""
-                self.beats += 1
+                self.renewals += 1
 
-    def _due(self) -> float:
+    def _next_due(self) -> float:
         """Return the boot clock of the next renewal: one beat after the send of the last."""
-        beat = self._tenure.timing.beat
+        beat = self._lease.timing.renew_every
         if beat is None:
             return self._ends_at
-        spread = 1 + BEAT_SPREAD * (2 * self._chance.fraction() - 1)
-        return self._tenure.sent_at + beat * spread
+        spread = 1 + RENEW_SPREAD * (2 * self._random.fraction() - 1)
+        return self._lease.sent_at + beat * spread

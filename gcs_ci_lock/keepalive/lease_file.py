@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.ports import Clock
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.system.private_file import (
@@ -27,7 +27,7 @@ _TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeeperMark:
+class KeeperInfo:
     """Who works for a lease file.
 
     Attributes:
@@ -55,35 +55,35 @@ class LeaseFile:
         except OSError as error:
             message = f"lease file {path}: the working directory is not there ({error.strerror})"
             raise UsageError(message) from None
-        self.mark_path = self.path.with_name(self.path.name + ".keeper")
+        self.keeper_path = self.path.with_name(self.path.name + ".keeper")
         self._lease = ""
 
-    def write(self, handover: Handover) -> None:
+    def write(self, lease_ref: LeaseRef) -> None:
         """Replace the file at once and whole, mode 0600.
 
         Raises:
             UsageError: it cannot be written there.
         """
         try:
-            write_private(self.path, handover.encoded())
+            write_private(self.path, lease_ref.to_json())
         except OSError as error:
             message = f"lease file {self.path} cannot be written: {error.strerror}"
             raise UsageError(message) from None
-        self._lease = handover.lease
+        self._lease = lease_ref.lease
 
-    def holds(self, lease: str) -> bool:
+    def names_lease(self, lease: str) -> bool:
         """Tell whether the file is there and names this lease."""
         try:
-            handover = self.read()
+            lease_ref = self.read()
         except UsageError:
             return False
-        return handover is not None and handover.lease == lease
+        return lease_ref is not None and lease_ref.lease == lease
 
-    def is_wanted(self) -> bool:
+    def still_ours(self) -> bool:
         """Tell whether the file is still the one that this process has written, if it has."""
-        return not self._lease or self.holds(self._lease)
+        return not self._lease or self.names_lease(self._lease)
 
-    def read(self) -> Handover | None:
+    def read(self) -> LeaseRef | None:
         """Return the lease, or None if there is no such file.
 
         Raises:
@@ -102,33 +102,33 @@ class LeaseFile:
         except OSError as error:
             message = f"lease file {self.path} cannot be read: {error.strerror}"
             raise UsageError(message) from None
-        return Handover.decode(text, source=f"lease file {self.path}")
+        return LeaseRef.from_json(text, source=f"lease file {self.path}")
 
     def remove(self) -> None:
         """Delete the file and the mark, as far as they are there and ours to delete."""
-        for path in (self.path, self.mark_path):
+        for path in (self.path, self.keeper_path):
             with contextlib.suppress(OSError):
                 path.unlink()
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Delete the mark, and the file if this process has written it."""
         if self._lease:
             self.remove()
         with contextlib.suppress(OSError):
-            self.mark_path.unlink()
+            self.keeper_path.unlink()
 
-    def keeper(self) -> KeeperMark:
+    def keeper_info(self) -> KeeperInfo:
         """Tell who works for this file, and what it said."""
         try:
-            descriptor = open_regular(self.mark_path, os.O_RDONLY)
+            descriptor = open_regular(self.keeper_path, os.O_RDONLY)
         except OSError:
-            return KeeperMark(alive=False, pid=0, ended="")
+            return KeeperInfo(alive=False, pid=0, ended="")
         with os.fdopen(descriptor, "rb") as file:
             alive = _locked_by_another(descriptor)
             said = file.read(MAX_BYTES).decode(errors="replace")
         pid, _, ended = said.partition(" ")
         number = int(pid) if pid.isdecimal() and len(pid) < 10 else 0  # noqa: PLR2004 - no pid is longer
-        return KeeperMark(alive=alive, pid=number, ended=printable(ended.strip()))
+        return KeeperInfo(alive=alive, pid=number, ended=printable(ended.strip()))
 
     def stop_keeper(self, clock: Clock, *, within: float) -> bool:
         """Delete the file, at which whoever works for it ends; tell whether it is gone.
@@ -139,17 +139,17 @@ class LeaseFile:
             clock: for waiting.
             within: seconds to wait for its end.
         """
-        until = clock.boot() + within
+        until = clock.boottime() + within
         with contextlib.suppress(OSError):
             self.path.unlink()
-        while (mark := self.keeper()).alive and mark.pid != os.getpid():
-            if clock.boot() >= until:
+        while (mark := self.keeper_info()).alive and mark.pid != os.getpid():
+            if clock.boottime() >= until:
                 return False
             clock.sleep(_LOOK_EVERY)
         return True
 
 
-class OwnMark:
+class KeeperFileLock:
     """The mark of this process; nobody else can work for the lease file meanwhile."""
 
     def __init__(self, descriptor: int) -> None:
@@ -157,7 +157,7 @@ class OwnMark:
         self.descriptor = descriptor
 
     @classmethod
-    def take(cls, lease_file: LeaseFile, clock: Clock) -> "OwnMark":
+    def acquire(cls, lease_file: LeaseFile, clock: Clock) -> "KeeperFileLock":
         """Take the mark.
 
         Raises:
@@ -165,11 +165,11 @@ class OwnMark:
         """
         for _ in range(_TRIES):
             try:
-                descriptor = open_regular(lease_file.mark_path, os.O_RDWR | os.O_CREAT)
+                descriptor = open_regular(lease_file.keeper_path, os.O_RDWR | os.O_CREAT)
             except OSError as error:
                 message = f"lease file {lease_file.path} cannot be written: {error.strerror}"
                 raise UsageError(message) from None
-            if _lock(descriptor) and _is_at(descriptor, lease_file.mark_path):
+            if _lock(descriptor) and _is_at(descriptor, lease_file.keeper_path):
                 return cls(descriptor)
             os.close(descriptor)
             # Whoever only looks holds it for a moment.
@@ -180,7 +180,7 @@ class OwnMark:
         )
         raise UsageError(message)
 
-    def say(self, ended: str) -> None:
+    def write(self, ended: str) -> None:
         """Write our process number: we work for it; or why we end."""
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, f"{os.getpid()} {ended}\n".encode(), 0)

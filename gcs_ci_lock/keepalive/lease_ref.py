@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.locking.request import LockRequest, Tenure
-from gcs_ci_lock.protocol.json_reader import Invalid, Reader, invalid, parsed
-from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
+from gcs_ci_lock.locking.request import LeaseState, LockRequest
+from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader, parse_json, refuse
+from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.timing import Timing
 
@@ -20,7 +20,7 @@ ON_LOST = ("fail", "cancel", "warn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handover:
+class LeaseRef:
     """Which lease of which lock.
 
     Attributes:
@@ -50,9 +50,9 @@ class Handover:
     on_lost: str = "fail"
 
     @classmethod
-    def asked(
+    def before_claim(
         cls, request: LockRequest, lease: str, *, endpoint: str, keeper: str, on_lost: str = "fail"
-    ) -> "Handover":
+    ) -> "LeaseRef":
         """Return the lease id that is going to be claimed: nothing is granted yet."""
         return cls(
             bucket=str(request.paths.location),
@@ -65,49 +65,49 @@ class Handover:
             on_lost=on_lost,
         )
 
-    def granted(self, tenure: Tenure, *, waited: float) -> "Handover":
+    def granted(self, lease: LeaseState, *, waited: float) -> "LeaseRef":
         """Return the same lease with what the grant has brought.
 
         Args:
-            tenure: as just claimed, before any renewal.
+            lease: as just claimed, before any renewal.
             waited: seconds.
         """
         return replace(
             self,
-            token=tenure.token,
+            token=lease.token,
             waited_s=waited,
-            granted_at=tenure.expires_at - tenure.timing.ttl,
+            granted_at=lease.expires_at - lease.timing.ttl,
         )
 
     @property
     def paths(self) -> LockPaths:
         """The lock's objects."""
-        return LockPaths(location=Location.parse(self.bucket), name=checked_name(self.name))
+        return LockPaths(location=Location.parse(self.bucket), name=validate_name(self.name))
 
     @property
     def timing(self) -> Timing:
         """The lease's times."""
         timing = Timing.for_ttl(self.ttl_s)
-        return timing if self.keeper != "none" else replace(timing, beat=None)
+        return timing if self.keeper != "none" else replace(timing, renew_every=None)
 
-    def encoded(self) -> str:
+    def to_json(self) -> str:
         """Return it as one line of JSON."""
         return json.dumps({"schema": SCHEMA, **asdict(self)})
 
     @classmethod
-    def decode(cls, text: str, *, source: str) -> "Handover":
+    def from_json(cls, text: str, *, source: str) -> "LeaseRef":
         """Read it again.
 
         Args:
-            text: what `encoded` returned, or something else.
+            text: what `to_json` returned, or something else.
             source: where it came from, for the error.
 
         Raises:
             UsageError: it is none.
         """
         try:
-            return cls._decode(text)
-        except (ValueError, RecursionError, Invalid, UsageError) as error:
+            return cls._from_json(text)
+        except (ValueError, RecursionError, InvalidJson, UsageError) as error:
             message = (
                 f"{source} does not describe a lease ({printable(str(error), limit=120)}): "
                 "expected what gcs-ci-lock wrote when it acquired the lock"
@@ -115,10 +115,10 @@ class Handover:
             raise UsageError(message) from None
 
     @classmethod
-    def _decode(cls, text: str) -> "Handover":
-        reader = Reader("the lease", parsed(text.encode(errors="surrogatepass")))
+    def _from_json(cls, text: str) -> "LeaseRef":
+        reader = JsonReader("the lease", parse_json(text.encode(errors="surrogatepass")))
         reader.integer("schema", least=SCHEMA, most=SCHEMA)
-        handover = cls(
+        lease_ref = cls(
             bucket=reader.text("bucket"),
             name=reader.text("name"),
             lease=reader.lease(),
@@ -133,12 +133,12 @@ class Handover:
         )
         reader.finish()
         # The same rules as for what a user writes: a state file is foreign text too.
-        _ = (handover.paths, handover.timing)
-        return handover
+        _ = (lease_ref.paths, lease_ref.timing)
+        return lease_ref
 
 
-def _one_of(reader: Reader, key: str, choices: tuple[str, ...]) -> str:
+def _one_of(reader: JsonReader, key: str, choices: tuple[str, ...]) -> str:
     value = reader.text(key)
     if value not in choices:
-        invalid(key, f"one of {', '.join(choices)}", value)
+        refuse(key, f"one of {', '.join(choices)}", value)
     return value

@@ -11,10 +11,10 @@ from gcs_ci_lock.ports import Stop
 # A held lock is looked after at least this often.
 LOOK_EVERY = 0.5
 # A renewal in flight ends by its time limit, and so much later at the latest.
-HANGS = 2.0
+STUCK_AFTER = 2.0
 
 
-class Minding:
+class KeeperThread:
     """Renews a lease between `start` and `stop`, or as a context manager."""
 
     def __init__(self, keeper: Keeper, *, at_once: bool = False) -> None:
@@ -27,7 +27,7 @@ class Minding:
         self.keeper = keeper
         self._stop = threading.Event()
         self._thread = threading.Thread(
-            target=keeper.keep,
+            target=keeper.run,
             args=(self._stop,),
             kwargs={"at_once": at_once},
             name="keeper",
@@ -42,14 +42,14 @@ class Minding:
         """Renew no more; returns when no renewal is in flight, or it `hangs`."""
         self._stop.set()
         # Unless a server drips.
-        self._thread.join(self.keeper.lock.timing.write_timeout + HANGS)
+        self._thread.join(self.keeper.lock.timing.write_timeout + STUCK_AFTER)
 
     @property
-    def hangs(self) -> bool:
+    def is_stuck(self) -> bool:
         """Tell whether a renewal is in flight: two writes of one lease never are together."""
         return self._thread.is_alive()
 
-    def until(self, stop: Stop) -> Lost | None:
+    def wait(self, stop: Stop) -> Lost | None:
         """Wait for the stop or the loss, whichever is first; tell whether the lease is lost."""
         while not stop.wait(LOOK_EVERY):
             if (lost := self.keeper.lost()) is not None:

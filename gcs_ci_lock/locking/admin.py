@@ -4,14 +4,14 @@ Each looks at what is stored before it concludes, so that it may be called again
 that did not come.
 """
 
-from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.protocol import transitions
-from gcs_ci_lock.protocol.record import Ended, Freeze, Record
+from gcs_ci_lock.protocol.record import Freeze, PastLease, Record
 from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.transitions import NotHeld
 
 
-def evict(lock: Lock, lease: str, *, note: str) -> Ended | NotHeld:
+def evict(lock: LockClient, lease: str, *, note: str) -> PastLease | NotHeld:
     """End another's lease; its holder learns it within one beat.
 
     Args:
@@ -28,14 +28,14 @@ def evict(lock: Lock, lease: str, *, note: str) -> Ended | NotHeld:
         result = transitions.evict(record, lease, earliest=now.earliest, note=note)
         return record if isinstance(result, NotHeld) else result.record
 
-    record = lock.change(transition)
-    ended = record.ended(lease)
+    record = lock.update(transition)
+    ended = record.past(lease)
     if ended is not None and ended.outcome == "evicted":
         return ended
     return NotHeld(ended=ended, holders=record.holders)
 
 
-def freeze(lock: Lock, frozen: Freeze) -> Freeze | None:
+def freeze(lock: LockClient, frozen: Freeze) -> Freeze | None:
     """Let nobody new enter; return the earlier freeze that was replaced, or None.
 
     A lock that nobody has held yet can be frozen too.
@@ -52,15 +52,15 @@ def freeze(lock: Lock, frozen: Freeze) -> Freeze | None:
 
     def transition(record: Record, now: Interval) -> Record:
         nonlocal replaced
-        earlier = transitions.settled(record, now.earliest).frozen
+        earlier = transitions.drop_expired(record, now.earliest).frozen
         replaced = earlier if earlier != frozen else replaced
         return transitions.freeze(record, frozen)
 
-    lock.change(transition)
+    lock.update(transition)
     return replaced
 
 
-def unfreeze(lock: Lock) -> Freeze | None:
+def unfreeze(lock: LockClient) -> Freeze | None:
     """Let waiters enter again; return the freeze that was ended, or None if there was none.
 
     Raises:
@@ -71,8 +71,8 @@ def unfreeze(lock: Lock) -> Freeze | None:
 
     def transition(record: Record, now: Interval) -> Record:
         nonlocal ended
-        ended = transitions.settled(record, now.earliest).frozen or ended
+        ended = transitions.drop_expired(record, now.earliest).frozen or ended
         return transitions.unfreeze(record, earliest=now.earliest)
 
-    lock.change(transition)
+    lock.update(transition)
     return ended

@@ -9,15 +9,15 @@ In model/lock.pml: landed, MAY_RENEW.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gcs_ci_lock.errors import Changed
-from gcs_ci_lock.locking.lease import Lost, given_up, taken_away
-from gcs_ci_lock.locking.record_store import RecordObject, Stored
-from gcs_ci_lock.locking.request import Tenure
-from gcs_ci_lock.ports import Clock, Entry, ServerClock, Store
+from gcs_ci_lock.errors import PreconditionFailed
+from gcs_ci_lock.locking.lease import Lost, removed_from_record, renewal_overdue
+from gcs_ci_lock.locking.record_store import RecordStore, VersionedRecord
+from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.ports import Clock, ObjectInfo, ObjectStore, ServerClock
 from gcs_ci_lock.protocol import transitions
 from gcs_ci_lock.protocol.names import LockPaths
 from gcs_ci_lock.protocol.queue import Claimant, fits
-from gcs_ci_lock.protocol.record import Ended, Holder, Record, Ticket
+from gcs_ci_lock.protocol.record import Holder, PastLease, Record, Ticket
 from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.ticket_metadata import decode_ticket
 from gcs_ci_lock.protocol.timing import Timing
@@ -32,10 +32,10 @@ class Released:
         ended: the end as it stands in the history.
     """
 
-    ended: Ended
+    ended: PastLease
 
 
-class Lock:
+class LockClient:
     """One named lock in one bucket.
 
     One thread at a time: two writes of one process must never be in flight together.
@@ -45,7 +45,7 @@ class Lock:
         self,
         paths: LockPaths,
         *,
-        store: Store,
+        store: ObjectStore,
         clock: Clock,
         server_clock: ServerClock,
         timing: Timing,
@@ -64,18 +64,18 @@ class Lock:
         self.clock = clock
         self.server_clock = server_clock
         self.timing = timing
-        self._object = RecordObject(paths, store=store, timing=timing)
+        self._object = RecordStore(paths, store=store, timing=timing)
         # Beat number of each attempt to write our lease -> boot clock when it was begun.
         self._sent: dict[int, float] = {}
 
-    def look(self) -> Stored:
+    def read(self) -> VersionedRecord:
         """Read the record; one request.
 
         Raises:
-            StoreError: as `Store.read`.
+            StoreError: as `ObjectStore.read`.
             RecordInvalid: what is there is no record of this lock.
         """
-        return self._object.look()
+        return self._object.read()
 
     def tickets(self) -> tuple[Ticket, ...]:
         """List the queue; one request a page. Objects that are no tickets are passed over."""
@@ -85,51 +85,51 @@ class Lock:
 
     def now(self) -> Interval:
         """Return the server time now."""
-        return self.server_clock.at(self.clock.boot())
+        return self.server_clock.at(self.clock.boottime())
 
-    def claim(self, claimant: Claimant) -> Tenure:
+    def claim(self, claimant: Claimant) -> LeaseState:
         """Write a claim on what `look` last returned; one request.
 
-        Says nothing about whether the claimant may enter: `protocol.consider` does.
+        Says nothing about whether the claimant may enter: `admission.decide` does.
 
         Raises:
-            Changed: somebody wrote since; look again.
-            Ambiguous: it may have landed; look again before anything else.
+            PreconditionFailed: somebody wrote since; look again.
+            OutcomeUnknown: it may have landed; look again before anything else.
         """
         stored = self._object.known
         # One reading serves the stamp and the deadline.
-        boot = self.clock.boot()
+        boot = self.clock.boottime()
         now = self.server_clock.at(boot)
         record = stored.record or empty_record(self.paths.name, now.latest)
-        ready = transitions.settled(record, now.earliest)
+        ready = transitions.drop_expired(record, now.earliest)
         if ready.holder(claimant.lease) is None and not fits(ready.holders, claimant):
             # Answers that contradict each other have moved "earliest" back since the decision.
             message = f"{self.paths.name} has no room any more"
-            raise Changed(message)
+            raise PreconditionFailed(message)
         written = transitions.grant(
             ready,
             claimant,
             now=now,
-            beat=self._next_beat(0),
+            beat=self._next_revision(0),
             fence_seen=self._object.fence_seen,
         )
-        self._sent[written.holder.beat] = boot
+        self._sent[written.holder.revision] = boot
         self._object.write(written.record, over=stored)
-        return self._tenure(written.holder, boot)
+        return self._lease_state(written.holder, boot)
 
-    def landed(self, holder: Holder) -> Tenure:
+    def confirm(self, holder: Holder) -> LeaseState:
         """Return our tenure of a lease that the record shows, whoever wrote its last stamp.
 
         The deadline counts from the send of the attempt whose stamp the record shows. An attempt
         of another process is dated by its stamp, which is never earlier than it was sent.
         """
-        if (sent_at := self._sent.get(holder.beat)) is None:
-            boot = self.clock.boot()
+        if (sent_at := self._sent.get(holder.revision)) is None:
+            boot = self.clock.boottime()
             stamped_at = holder.expires_at - holder.ttl
             sent_at = boot - max(self.server_clock.at(boot).latest - stamped_at, 0.0)
-        return self._tenure(holder, sent_at)
+        return self._lease_state(holder, sent_at)
 
-    def renew(self, tenure: Tenure) -> Tenure | Lost:
+    def renew(self, lease: LeaseState) -> LeaseState | Lost:
         """Renew a lease; one request if nobody else wrote since our last.
 
         Raises:
@@ -137,28 +137,28 @@ class Lock:
             RecordInvalid: likewise.
         """
         while True:
-            boot = self.clock.boot()
+            boot = self.clock.boottime()
             now = self.server_clock.at(boot)
-            if not tenure.believed(boot, now.latest):
-                return given_up(tenure, boot)
+            if not lease.believes_held(boot, now.latest):
+                return renewal_overdue(lease, boot)
             if not self._object.certain:
-                stored = self.look()
-                holder = stored.record.holder(tenure.lease) if stored.record else None
-                if holder and holder.beat > tenure.beat and holder.beat in self._sent:
-                    return self.landed(holder)
+                stored = self.read()
+                holder = stored.record.holder(lease.id) if stored.record else None
+                if holder and holder.revision > lease.revision and holder.revision in self._sent:
+                    return self.confirm(holder)
                 # Reading took time: stamp and deadline need a reading of their own.
                 continue
             record = self._object.known.record or empty_record(self.paths.name, now.latest)
-            beat = self._next_beat(tenure.beat)
-            result = transitions.renew(record, tenure.lease, now=now, beat=beat)
+            beat = self._next_revision(lease.revision)
+            result = transitions.renew(record, lease.id, now=now, beat=beat)
             if isinstance(result, NotHeld):
-                return taken_away(tenure.token, result)
+                return removed_from_record(lease.token, result)
             self._sent[beat] = boot
             try:
                 self._object.write(result.record, over=self._object.known)
-            except Changed:
+            except PreconditionFailed:
                 continue
-            return self._tenure(result.holder, boot)
+            return self._lease_state(result.holder, boot)
 
     def release(self, lease: str, *, note: str = "") -> Released | NotHeld:
         """End a lease, and nobody else's; one request if nobody wrote since our last.
@@ -172,7 +172,7 @@ class Lock:
             RecordInvalid: likewise.
         """
         while True:
-            stored = self._object.look_unless_certain()
+            stored = self._object.current()
             if stored.record is None:
                 return NotHeld(ended=None, holders=())
             now = self.now()
@@ -184,11 +184,11 @@ class Lock:
                 return result
             try:
                 self._object.write(result.record, over=stored)
-            except Changed:
+            except PreconditionFailed:
                 continue
             return Released(ended=result.ended)
 
-    def change(self, transition: Callable[[Record, Interval], Record]) -> Record:
+    def update(self, transition: Callable[[Record, Interval], Record]) -> Record:
         """Change the record; one request if nobody wrote since our last, none if nothing changes.
 
         Args:
@@ -200,7 +200,7 @@ class Lock:
             RecordInvalid: what is there is no record of this lock.
         """
         while True:
-            stored = self._object.look_unless_certain()
+            stored = self._object.current()
             now = self.now()
             record = stored.record or empty_record(self.paths.name, now.latest)
             changed = transition(record, now)
@@ -208,11 +208,11 @@ class Lock:
                 return record
             try:
                 self._object.write(changed, over=stored)
-            except Changed:
+            except PreconditionFailed:
                 continue
             return changed
 
-    def disown(self, lease: str) -> Released | NotHeld:
+    def void_claim(self, lease: str) -> Released | NotHeld:
         """Make sure that a claim whose answer is unknown never holds the lock.
 
         Where it has not landed, the record is written once more, unchanged, so that the stray
@@ -230,28 +230,28 @@ class Lock:
             unchanged = stored.record or empty_record(self.paths.name, self.now().latest)
             try:
                 self._object.write(unchanged, over=stored)
-            except Changed:
+            except PreconditionFailed:
                 # Perhaps by the stray write itself.
                 continue
             return result
 
-    def _next_beat(self, acknowledged: int) -> int:
+    def _next_revision(self, acknowledged: int) -> int:
         return max([acknowledged, *self._sent]) + 1
 
-    def _tenure(self, holder: Holder, sent_at: float) -> Tenure:
+    def _lease_state(self, holder: Holder, sent_at: float) -> LeaseState:
         # Of earlier attempts nothing can be heard any more.
-        self._sent = {beat: at for beat, at in self._sent.items() if beat >= holder.beat}
-        return Tenure(
-            lease=holder.lease,
+        self._sent = {beat: at for beat, at in self._sent.items() if beat >= holder.revision}
+        return LeaseState(
+            id=holder.lease,
             token=holder.token,
             timing=self.timing,
-            beat=holder.beat,
+            revision=holder.revision,
             sent_at=sent_at,
             expires_at=holder.expires_at,
         )
 
 
-def _ticket(paths: LockPaths, entry: Entry) -> Ticket | None:
+def _ticket(paths: LockPaths, entry: ObjectInfo) -> Ticket | None:
     return decode_ticket(
         entry.path.removeprefix(paths.queue),
         entry.metadata,

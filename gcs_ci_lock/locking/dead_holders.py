@@ -1,12 +1,12 @@
 """Holders that need not be waited out, because they are known to be dead."""
 
 from gcs_ci_lock.locking.admin import evict
-from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.ports import Verifier
-from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import Holder, Owner, Record
-from gcs_ci_lock.protocol.takeover import known_dead
-from gcs_ci_lock.protocol.text import clipped
+from gcs_ci_lock.protocol.takeover import proof_of_end
+from gcs_ci_lock.protocol.text import truncated
 
 # Seconds between two questions of the first in line about one holder.
 ASK_EVERY = 60.0
@@ -16,10 +16,10 @@ ASK_AFTER = 10.0
 _MOST_DOUBLED = 10
 
 
-class Deaths:
+class DeadHolders:
     """What one waiter knows of the deaths of others."""
 
-    def __init__(self, lock: Lock, mine: Owner, verifier: Verifier) -> None:
+    def __init__(self, lock: LockClient, mine: Owner, verifier: Verifier) -> None:
         """Know of none.
 
         Args:
@@ -33,31 +33,31 @@ class Deaths:
         # Lease -> boot clock when it was seen to keep us out for the first time.
         self._seen: dict[str, float] = {}
 
-    def make_room(self, record: Record, turn: Turn) -> bool:
+    def evict(self, record: Record, position: QueuePosition) -> bool:
         """Evict the dead among those who keep the waiter out; tell whether there were any.
 
         Raises:
             StoreError: it is not known whether all of them are evicted; call again.
         """
-        if turn.beside_holders or record.frozen is not None:
+        if position.fits_holders or record.frozen is not None:
             return False
-        boot = self._lock.clock.boot()
+        boot = self._lock.clock.boottime()
         self._seen = {h.lease: self._seen.get(h.lease, boot) for h in record.holders}
         evicted = False
         for holder in record.holders:
-            if proof := clipped(self._proof(holder, turn, boot)):
+            if proof := truncated(self._proof(holder, position, boot)):
                 evict(self._lock, holder.lease, note=proof)
                 evicted = True
         return evicted
 
-    def _proof(self, holder: Holder, turn: Turn, boot: float) -> str:
-        if proof := known_dead(holder.owner, self._mine):
+    def _proof(self, holder: Holder, position: QueuePosition, boot: float) -> str:
+        if proof := proof_of_end(holder.owner, self._mine):
             return proof
         # The questions of one repository are counted together, so that each asks half as often as
         # the one before: all together about twice as often as the first. It may sleep, or have no
         # permission to ask: then the others do.
         repository = (self._mine.platform, self._mine.repository)
-        before = [t for t in turn.ahead if (t.owner.platform, t.owner.repository) == repository]
+        before = [t for t in position.ahead if (t.owner.platform, t.owner.repository) == repository]
         less = 2 ** min(len(before), _MOST_DOUBLED)
         if boot - self._seen[holder.lease] < ASK_AFTER * (less - 1):
             return ""

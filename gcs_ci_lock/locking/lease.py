@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gcs_ci_lock.locking.request import Tenure
-from gcs_ci_lock.protocol.record import Ended, Holder
+from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.protocol.record import Holder, PastLease
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.protocol.transitions import NotHeld
 
 # Also the note in the history of a lease that its keeper released for that reason.
@@ -26,28 +26,28 @@ class Lost:
     """
 
     reason: str
-    spent: bool = False
-    ended: Ended | None = None
+    max_hold_over: bool = False
+    ended: PastLease | None = None
     holders: tuple[Holder, ...] = ()
 
 
-def given_up(tenure: Tenure, boot: float, trouble: str = "") -> Lost:
+def renewal_overdue(lease: LeaseState, boot: float, trouble: str = "") -> Lost:
     """Return the loss of a holder that could not renew in time.
 
     Args:
-        tenure: the lease as last acknowledged.
+        lease: the lease as last acknowledged.
         boot: the boot clock now.
         trouble: what kept it from renewing, if known.
     """
-    silence = spoken(boot - tenure.sent_at)
+    silence = format_duration(boot - lease.sent_at)
     because = f" ({printable(trouble)})" if trouble else ""
     return Lost(
-        reason=f"token {tenure.token} could not be renewed for {silence}, "
-        f"and is given up after {spoken(tenure.timing.give_up)}{because}"
+        reason=f"token {lease.token} could not be renewed for {silence}, "
+        f"and is given up after {format_duration(lease.timing.give_up)}{because}"
     )
 
 
-def taken_away(token: int, not_held: NotHeld) -> Lost:
+def removed_from_record(token: int, not_held: NotHeld) -> Lost:
     """Return the loss of the holder of a token that the record does not name any more."""
     ended = not_held.ended
     if ended is None:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
-from gcs_ci_lock.protocol.admission import MayClaim, MustWait, QueueNeeded
-from gcs_ci_lock.protocol.queue import Turn, is_dead
+from gcs_ci_lock.protocol.admission import MayClaim, MustWait, NeedsQueue
+from gcs_ci_lock.protocol.queue import QueuePosition, is_abandoned
 from gcs_ci_lock.protocol.record import Record, Ticket
 
 LIST_EVERY = 30.0
@@ -26,29 +26,29 @@ class Lineup:
         self._watched: object = None
         self._watched_since = 0.0
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """List again before anything is decided."""
         self.tickets = None
 
     def is_stale(
-        self, record: Record, decision: QueueNeeded | MustWait | MayClaim, boot: float
+        self, record: Record, decision: NeedsQueue | MustWait | MayClaim, boot: float
     ) -> bool:
         """Tell whether the decision needs a new listing.
 
         Args:
-            record: as `protocol.transitions.settled` returned it.
+            record: as `protocol.transitions.drop_expired` returned it.
             decision: what followed from it and the tickets known.
             boot: the boot clock now.
         """
-        if isinstance(decision, QueueNeeded):
+        if isinstance(decision, NeedsQueue):
             return True
-        if decision.turn is None:
+        if decision.position is None:
             return False
         # Only tickets stand between us and the lock: nobody claims on an old list of them.
-        only_tickets = decision.turn.beside_holders and record.frozen is None
+        only_tickets = decision.position.fits_holders and record.frozen is None
         return (
             only_tickets
-            or self._listed_for != _shape(record)
+            or self._listed_for != _fingerprint(record)
             or boot - self._listed_at >= LIST_EVERY
         )
 
@@ -56,32 +56,34 @@ class Lineup:
         """List the queue, for this state of the record."""
         self.tickets = self._list()
         self._listed_at = boot
-        self._listed_for = _shape(record)
+        self._listed_for = _fingerprint(record)
         return self.tickets
 
-    def patience_left(self, turn: Turn, record: Record, *, looked_at: float, boot: float) -> float:
+    def settle_time_left(
+        self, position: QueuePosition, record: Record, *, looked_at: float, boot: float
+    ) -> float:
         """Return the seconds that this queue and these holders must still be seen unchanged.
 
         Args:
-            turn: where we stand.
+            position: where we stand.
             record: as settled.
             looked_at: boot clock before the look that this is based on was begun.
             boot: boot clock now.
         """
-        if turn.patience in (0.0, math.inf):
+        if position.settle_time in (0.0, math.inf):
             self._watched = None
-            return turn.patience
-        seen = (tuple(t.lease for t in turn.ahead), _shape(record))
+            return position.settle_time
+        seen = (tuple(t.lease for t in position.ahead), _fingerprint(record))
         if seen != self._watched:
             self._watched = seen
             self._watched_since = boot
-        return max(turn.patience - (looked_at - self._watched_since), 0.0)
+        return max(position.settle_time - (looked_at - self._watched_since), 0.0)
 
-    def dead_before(self, arrival: float, earliest: float) -> list[Ticket]:
+    def abandoned_before(self, arrival: float, earliest: float) -> list[Ticket]:
         """Return the dead tickets that stood before a place in the queue, or just there."""
-        return [t for t in self.tickets or () if is_dead(t, earliest) and t.arrival <= arrival]
+        return [t for t in self.tickets or () if is_abandoned(t, earliest) and t.arrival <= arrival]
 
 
-def _shape(record: Record) -> object:
+def _fingerprint(record: Record) -> object:
     """Return what must change for the queue to be listed anew; a beat changes none of it."""
     return (tuple(h.lease for h in record.holders), record.freed_at, record.frozen)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.locking.request import LeaseState
 from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
-from gcs_ci_lock.protocol.record import Ended, Record
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.record import PastLease, Record
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,19 +16,19 @@ class Acquired:
         waited: seconds to the claim, from asking for the first of the locks wanted together.
         record: the lock as it was read just before the claim; if the claim's answer was lost, as
             it was read after it.
-        took_over: ends of those who never released, and whose place was taken: what `abandoned`
+        took_over: ends of those who never released, and whose place was taken: what `taken_over`
             returned.
     """
 
-    tenure: Tenure
+    lease: LeaseState
     waited: float
     record: Record
-    took_over: tuple[Ended, ...] = ()
+    took_over: tuple[PastLease, ...] = ()
 
     @property
-    def previous(self) -> Ended | None:
+    def previous(self) -> PastLease | None:
         """Return the last end before our claim, or None."""
-        others = (e for e in reversed(self.record.history) if e.lease != self.tenure.lease)
+        others = (e for e in reversed(self.record.history) if e.lease != self.lease.id)
         return next(others, None)
 
 
@@ -36,14 +36,14 @@ class Acquired:
 class TimedOut:
     """The wait is over and the lock is not ours.
 
-    Nothing of us is left in the bucket, as far as the server let us: see `leaves_something`.
+    Nothing of us is left in the bucket, as far as the server let us: see `may_leave_objects`.
     """
 
-    situation: Situation
+    status: WaitStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overtaken:
+class Obsolete:
     """A newer run of the same line makes this one void; what is left of us is as in `TimedOut`.
 
     Attributes:
@@ -54,7 +54,7 @@ class Overtaken:
     why: Outdated | Superseded
 
     @property
-    def word(self) -> str:
+    def outcome(self) -> str:
         """Return the outcome as one word: outdated or superseded."""
         return type(self.why).__name__.lower()
 

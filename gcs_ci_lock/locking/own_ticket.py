@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from gcs_ci_lock.errors import Ambiguous, Changed, StoreError
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.protocol.obsolete import line_of
+from gcs_ci_lock.errors import OutcomeUnknown, PreconditionFailed, StoreError
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.protocol.obsolete import job_key
 from gcs_ci_lock.protocol.queue import REFRESH_EVERY, Claimant
 from gcs_ci_lock.protocol.record import Ticket
-from gcs_ci_lock.protocol.ticket_metadata import encode_ticket, parse_instant
+from gcs_ci_lock.protocol.ticket_metadata import encode_ticket, parse_timestamp
 
 
-class Place:
+class OwnTicket:
     """The place of one waiter in the queue of one lock."""
 
-    def __init__(self, lock: Lock, claimant: Claimant) -> None:
+    def __init__(self, lock: LockClient, claimant: Claimant) -> None:
         """Take no place yet; no request is made."""
         self._lock = lock
         self.claimant = claimant
         self._arrival_text = ""
-        self._born_text = ""
+        self._created_text = ""
         self._generation = 0
         self._written_at: float | None = None
         # False after a write whose effect has not been seen: list before any rewrite.
@@ -39,7 +39,7 @@ class Place:
         """Tell whether an object of ours may be in the queue."""
         return self._generation != 0 or not self._certain
 
-    def found(self, tickets: Sequence[Ticket]) -> None:
+    def sync(self, tickets: Sequence[Ticket]) -> None:
         """Take note of what a listing showed of our ticket."""
         mine = next((t for t in tickets if t.lease == self.claimant.lease), None)
         self._certain = True
@@ -51,15 +51,15 @@ class Place:
             # The write whose answer was lost has landed; when, only the next refresh will tell.
             self._written_at = None
         self._generation = mine.generation
-        self._arrived(mine.arrival_text, mine.born_text)
+        self._arrived(mine.arrival_text, mine.created_text)
 
-    def keep(self) -> None:
+    def refresh(self) -> None:
         """Write the ticket if there is none, refresh it if that is due; at most one request.
 
         Raises:
             StoreError: it could not be written; call again.
         """
-        boot = self._lock.clock.boot()
+        boot = self._lock.clock.boottime()
         fresh = self._written_at is not None and boot - self._written_at < REFRESH_EVERY
         if not self._certain or (self._generation and fresh):
             return
@@ -72,7 +72,7 @@ class Place:
                 metadata=encode_ticket(self._ticket()),
                 timeout=self._lock.timing.write_timeout,
             )
-        except Changed:
+        except PreconditionFailed:
             # Swept, superseded, or our own write whose answer was lost: the listing will tell.
             return
         self._certain = True
@@ -80,7 +80,7 @@ class Place:
         self._written_at = boot
         self._arrived(entry.created_text, entry.created_text)
 
-    def take_over(self, older: Sequence[Ticket]) -> None:
+    def supersede(self, older: Sequence[Ticket]) -> None:
         """Stand where the first of older waiters of our line stands, and tell each that it is void.
 
         Not by deleting: a waiter whose ticket is gone takes it for swept, and writes it again.
@@ -96,11 +96,11 @@ class Place:
             self.claimant = replace(self.claimant, arrival=older[0].arrival)
             # Else the place would be lost with us.
             self._written_at = None
-        self.keep()
+        self.refresh()
         if not self._generation:
             return
         for ticket in older:
-            with suppress(Changed):
+            with suppress(PreconditionFailed):
                 self._lock.store.write(
                     self._lock.paths.ticket(ticket.lease),
                     b"",
@@ -109,14 +109,14 @@ class Place:
                     timeout=self._lock.timing.write_timeout,
                 )
 
-    def renamed(self, lease: str) -> "Place":
+    def with_lease(self, lease: str) -> "OwnTicket":
         """Return a place under a new lease id that keeps the old arrival."""
-        successor = Place(self._lock, replace(self.claimant, lease=lease))
+        successor = OwnTicket(self._lock, replace(self.claimant, lease=lease))
         successor._arrival_text = self._arrival_text
-        successor._born_text = self._born_text
+        successor._created_text = self._created_text
         return successor
 
-    def leave(self) -> None:
+    def delete(self) -> None:
         """Delete the ticket, if there may be one.
 
         Raises:
@@ -126,14 +126,14 @@ class Place:
             if not self.may_exist:
                 return
             if not self._certain:
-                self.found(self._lock.tickets())
+                self.sync(self._lock.tickets())
                 continue
             try:
                 delete(self._lock, self.claimant.lease, self._generation)
-            except Ambiguous:
+            except OutcomeUnknown:
                 self._certain = False
                 raise
-            except Changed:
+            except PreconditionFailed:
                 self._certain = False
                 continue
             self._generation = 0
@@ -156,27 +156,27 @@ class Place:
             arrival_text=self._arrival_text,
             refreshed_at=0.0,
             generation=self._generation,
-            born_text=self._born_text,
+            created_text=self._created_text,
             priority=self.claimant.priority,
-            line=line_of(self.claimant.owner),
+            job_key=job_key(self.claimant.owner),
         )
 
     def _arrived(self, arrival_text: str, born_text: str) -> None:
         """Take note of the first version's times; later ones are those of a rewriting."""
-        arrival, born = parse_instant(arrival_text), parse_instant(born_text)
+        arrival, born = parse_timestamp(arrival_text), parse_timestamp(born_text)
         if arrival is not None and not self._arrival_text:
             self._arrival_text = arrival_text
             self.claimant = replace(self.claimant, arrival=arrival)
-        if born is not None and not self._born_text:
-            self._born_text = born_text
-            self.claimant = replace(self.claimant, born=born)
+        if born is not None and not self._created_text:
+            self._created_text = born_text
+            self.claimant = replace(self.claimant, created=born)
 
 
-def delete(lock: Lock, lease: str, generation: int) -> None:
+def delete(lock: LockClient, lease: str, generation: int) -> None:
     """Delete one ticket of the lock's queue.
 
     Raises:
-        StoreError: as `Store.delete`.
+        StoreError: as `ObjectStore.delete`.
     """
     lock.store.delete(
         lock.paths.ticket(lease), generation=generation, timeout=lock.timing.write_timeout

@@ -3,17 +3,17 @@
 In model/lock.pml: seen_outside.
 """
 
-from gcs_ci_lock.errors import Ambiguous, Changed, LockError
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.record_store import Stored
-from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.errors import LockError, OutcomeUnknown, PreconditionFailed
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.record_store import VersionedRecord
+from gcs_ci_lock.locking.request import LeaseState
 from gcs_ci_lock.protocol.queue import Claimant
 
 
-class Claims:
+class PendingClaim:
     """What a waiter has written into the record, or may have."""
 
-    def __init__(self, lock: Lock) -> None:
+    def __init__(self, lock: LockClient) -> None:
         """Begin without a claim."""
         self._lock = lock
         # The generation that a claim named whose effect has not been seen yet.
@@ -24,45 +24,45 @@ class Claims:
         """Tell whether a claim of ours may be in the record, or come to be."""
         return self._stray is not None
 
-    def write(self, claimant: Claimant, stored: Stored) -> Tenure:
+    def submit(self, claimant: Claimant, stored: VersionedRecord) -> LeaseState:
         """Claim on what was just read; one request.
 
         Raises:
-            Changed: somebody wrote since, perhaps we ourselves.
-            Ambiguous: it may have landed.
+            PreconditionFailed: somebody wrote since, perhaps we ourselves.
+            OutcomeUnknown: it may have landed.
             LockError: it was refused, and never lands.
         """
         certain, self._stray = self._stray, stored.generation
         try:
             return self._lock.claim(claimant)
-        except (Changed, Ambiguous):
+        except (PreconditionFailed, OutcomeUnknown):
             raise
         except LockError:
             # A refusal is an answer: this claim will never land.
             self._stray = certain
             raise
 
-    def seen_outside(self, stored: Stored) -> None:
+    def observed_absent(self, stored: VersionedRecord) -> None:
         """Take note of a record that does not name us."""
         # A generation does not come back, except that of "no object": the stray write is dead.
         if self._stray is not None and self._stray != stored.generation:
             self._stray = None
 
-    def believed(self, tenure: Tenure) -> bool:
+    def accept(self, lease: LeaseState) -> bool:
         """Tell whether a claim that is in the record came before its own give-up.
 
         Else it was never ours: nobody has believed in it, and it is released.
         """
-        ours = tenure.believed(self._lock.clock.boot(), self._lock.now().latest)
+        ours = lease.believes_held(self._lock.clock.boottime(), self._lock.now().latest)
         if not ours:
-            self._lock.release(tenure.lease)
+            self._lock.release(lease.id)
         self._stray = None
         return ours
 
-    def unwanted(self) -> None:
+    def revoke(self) -> None:
         """Take note that a claim which has landed is to be taken back."""
         self._stray = 0
 
-    def gone(self) -> None:
+    def clear(self) -> None:
         """Take note that no claim of ours is there, nor will come."""
         self._stray = None

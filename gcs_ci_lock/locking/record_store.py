@@ -5,7 +5,7 @@ In model/lock.pml: look, send, answer.
 
 from dataclasses import dataclass
 
-from gcs_ci_lock.ports import Found, Missing, Store
+from gcs_ci_lock.ports import NotFound, ObjectRead, ObjectStore
 from gcs_ci_lock.protocol.json_reader import MAX_RECORD_BYTES
 from gcs_ci_lock.protocol.names import LockPaths
 from gcs_ci_lock.protocol.record import Record
@@ -14,14 +14,14 @@ from gcs_ci_lock.protocol.timing import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class VersionedRecord:
     """The record as the bucket had it; `record` is None and `generation` 0 where there is none."""
 
     record: Record | None
     generation: int
 
 
-class RecordObject:
+class RecordStore:
     """What was last read or written of one record, and whether that is certain.
 
     Attributes:
@@ -30,7 +30,7 @@ class RecordObject:
         fence_seen: the highest fence that was ever read; 0 before.
     """
 
-    def __init__(self, paths: LockPaths, *, store: Store, timing: Timing) -> None:
+    def __init__(self, paths: LockPaths, *, store: ObjectStore, timing: Timing) -> None:
         """Take the ports; no request is made.
 
         Args:
@@ -41,15 +41,15 @@ class RecordObject:
         self._paths = paths
         self._store = store
         self._timing = timing
-        self.known = Stored(record=None, generation=0)
+        self.known = VersionedRecord(record=None, generation=0)
         self.certain = False
         self.fence_seen = 0
 
-    def look(self) -> Stored:
+    def read(self) -> VersionedRecord:
         """Read the record; one request.
 
         Raises:
-            StoreError: as `Store.read`.
+            StoreError: as `ObjectStore.read`.
             RecordInvalid: what is there is no record of this lock.
         """
         paths, timing = self._paths, self._timing
@@ -60,29 +60,29 @@ class RecordObject:
             timeout=timing.read_timeout,
         )
         match answer:
-            case Found():
+            case ObjectRead():
                 record = decode_record(answer.body, uri=paths.record_uri, name=paths.name)
-                self._remember(Stored(record=record, generation=answer.generation))
-            case Missing():
-                self._remember(Stored(record=None, generation=0))
+                self._remember(VersionedRecord(record=record, generation=answer.generation))
+            case NotFound():
+                self._remember(VersionedRecord(record=None, generation=0))
             case _:
                 self.certain = True
         return self.known
 
-    def look_unless_certain(self) -> Stored:
+    def current(self) -> VersionedRecord:
         """Return what is known, reading it first where that is not certain.
 
         Raises:
             StoreError: as `look`.
             RecordInvalid: likewise.
         """
-        return self.known if self.certain else self.look()
+        return self.known if self.certain else self.read()
 
-    def write(self, record: Record, *, over: Stored) -> None:
+    def write(self, record: Record, *, over: VersionedRecord) -> None:
         """Write the record, if nobody has written since `over` was read; one request.
 
         Raises:
-            Changed: somebody wrote since.
+            PreconditionFailed: somebody wrote since.
             StoreError: it may have landed, unless the error says otherwise; only reading tells.
         """
         # Until the answer is here, and after any but a good one, only reading tells what is there.
@@ -93,9 +93,9 @@ class RecordObject:
             generation=over.generation,
             timeout=self._timing.write_timeout,
         )
-        self._remember(Stored(record=record, generation=entry.generation))
+        self._remember(VersionedRecord(record=record, generation=entry.generation))
 
-    def _remember(self, stored: Stored) -> None:
+    def _remember(self, stored: VersionedRecord) -> None:
         self.known = stored
         self.certain = True
         if stored.record:

@@ -33,7 +33,7 @@ class LockRequest:
     slots: Slots = 1
     wait: float = DEFAULT_WAIT
     spent: float = 0.0
-    beside: tuple[str, ...] = ()
+    also_holding: tuple[str, ...] = ()
     timing: Timing
     max_hold: float = DEFAULT_MAX_HOLD
     priority: int = DEFAULT_PRIORITY
@@ -55,7 +55,7 @@ class LockRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tenure:
+class LeaseState:
     """A lease as its own holder believes in it; what the bucket says may differ.
 
     In model/lock.pml: BELIEVED.
@@ -69,10 +69,10 @@ class Tenure:
         expires_at: server time that it stamped.
     """
 
-    lease: str
+    id: str
     token: int
     timing: Timing
-    beat: int
+    revision: int
     sent_at: float
     expires_at: float
 
@@ -81,7 +81,7 @@ class Tenure:
         """Boot clock from which on the lease is lost, whatever cannot be reached."""
         return self.sent_at + self.timing.give_up
 
-    def believed(self, boot: float, latest: float = -math.inf) -> bool:
+    def believes_held(self, boot: float, latest: float = -math.inf) -> bool:
         """Tell whether the holder may still believe that it holds the lock.
 
         Args:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from gcs_ci_lock.errors import Ambiguous, StorageUnreachable
-from gcs_ci_lock.ports import Chance, Clock
+from gcs_ci_lock.errors import OutcomeUnknown, StorageUnreachable
+from gcs_ci_lock.ports import Clock, Random
 from gcs_ci_lock.protocol.timing import backoff
 
 # A server that has not answered once for so long is a wrong address rather than a hiccup.
@@ -11,30 +11,30 @@ LEAST_PATIENCE = 10.0
 MOST_PATIENCE = 60.0
 
 
-class Silence:
+class OutageTimer:
     """Since when the server has been silent, as one waiter sees it."""
 
-    def __init__(self, clock: Clock, chance: Chance, *, budget: float) -> None:
+    def __init__(self, clock: Clock, random: Random, *, budget: float) -> None:
         """Begin at the waiter's beginning.
 
         Args:
             clock: whose boot time counts.
-            chance: for jitter.
+            random: for jitter.
             budget: seconds that the waiter is ready to wait.
         """
         self._clock = clock
-        self._chance = chance
+        self._random = random
         self._budget = budget
-        self._began = clock.boot()
+        self._began = clock.boottime()
         self._answered_at: float | None = None
         self._failures = 0
 
-    def answered(self) -> None:
+    def reset(self) -> None:
         """Take note of a whole step: a server that only answers reads is as good as silent."""
-        self._answered_at = self._clock.boot()
+        self._answered_at = self._clock.boottime()
         self._failures = 0
 
-    def pause(self, trouble: Ambiguous, give_up: Callable[[], object]) -> float:
+    def next_pause(self, trouble: OutcomeUnknown, give_up: Callable[[], object]) -> float:
         """Return the seconds to wait before the server is asked again.
 
         Args:
@@ -49,12 +49,12 @@ class Silence:
         if left <= 0 and self._failures:
             give_up()
             raise StorageUnreachable(str(trouble)) from trouble
-        pause = min(backoff(self._failures, self._chance.fraction()), max(left, 0.0))
+        pause = min(backoff(self._failures, self._random.fraction()), max(left, 0.0))
         self._failures += 1
         return pause
 
     def _left(self) -> float:
-        now = self._clock.boot()
+        now = self._clock.boottime()
         waited = now - self._began
         if self._answered_at is None:
             return min(max(self._budget, LEAST_PATIENCE), MOST_PATIENCE) - waited

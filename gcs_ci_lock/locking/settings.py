@@ -7,12 +7,12 @@ from typing import Final
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
+from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
 from gcs_ci_lock.protocol.queue import DEFAULT_PRIORITY
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.ticket_metadata import MAX_PRIORITY, parse_slots
-from gcs_ci_lock.protocol.timing import Timing, parse_duration, spoken
+from gcs_ci_lock.protocol.timing import Timing, format_duration, parse_duration
 
 QUEUES: Final = ("fifo", "newest")
 MAX_SEQUENCE: Final = 10**18
@@ -32,11 +32,11 @@ def lock_paths(*, name: str, bucket: str) -> LockPaths:
             "`bucket`, the option --bucket or the variable GCS_CI_LOCK_BUCKET"
         )
         raise UsageError(message)
-    return LockPaths(location=Location.parse(bucket), name=checked_name(name))
+    return LockPaths(location=Location.parse(bucket), name=validate_name(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class LockSettings:
     """What a job wants, as people write it.
 
     Attributes:
@@ -85,7 +85,7 @@ class Wanted:
             owner=owner,
             slots=parse_slots(self.slots),
             wait=_bounded(parse_duration(self.wait, "wait"), 0.0, MAX_WAIT, "wait"),
-            timing=timing if kept else Timing.unkept(held_for),
+            timing=timing if kept else Timing.without_renewal(held_for),
             max_hold=held_for,
             priority=_integer(self.priority, "priority", most=MAX_PRIORITY),
             newest=self.queue == "newest",
@@ -104,7 +104,6 @@ def _integer(text: str, what: str, most: int = MAX_SEQUENCE) -> int:
 def _bounded(seconds: float, least: float, most: float, what: str) -> float:
     if least <= seconds <= most:
         return seconds
-    message = (
-        f"{what} {spoken(seconds)} is out of range: expected {spoken(least)} to {spoken(most)}"
-    )
+    found, lowest, highest = (format_duration(one) for one in (seconds, least, most))
+    message = f"{what} {found} is out of range: expected {lowest} to {highest}"
     raise UsageError(message)

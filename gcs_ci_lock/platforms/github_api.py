@@ -8,10 +8,11 @@ https://docs.github.com/en/rest/rate-limit/rate-limit
 import requests
 
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.platforms.github_job import JobAccess, TokenWord
-from gcs_ci_lock.platforms.http import Fetch, is_number, is_page, is_path, json_at, unchanged
+from gcs_ci_lock.platforms.github_job import GitHubJob, TokenState
+from gcs_ci_lock.platforms.http import Fetch, get_json, is_below, is_number, is_path
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.system.http_auth import no_auth
 
 TIMEOUT = 5.0
 _GOOD = 200
@@ -26,12 +27,12 @@ _CONFLICT = 409
 class GitHubApi:
     """One job's access to the API; the token is in no message."""
 
-    def __init__(self, job: JobAccess) -> None:
+    def __init__(self, job: GitHubJob) -> None:
         """Take the access; no request is made."""
         self._job = job
         self._headers = _headers(job.token)
 
-    def token_word(self) -> TokenWord:
+    def token_state(self) -> TokenState:
         """Tell whether the job's token is refused, as after the job's end.
 
         Any other answer, and none, say nothing. The request does not count against a rate limit.
@@ -40,7 +41,7 @@ class GitHubApi:
             answer = self._send("GET", "/rate_limit")
         except _NO_ANSWER:
             return "unknown"
-        words: dict[int, TokenWord] = {_GOOD: "accepted", _REFUSED: "refused"}
+        words: dict[int, TokenState] = {_GOOD: "accepted", _REFUSED: "refused"}
         return words.get(answer.status_code, "unknown")
 
     def cancel_run(self) -> None:
@@ -66,7 +67,7 @@ class GitHubApi:
     def _send(self, method: str, path: str) -> requests.Response:
         with requests.Session() as session:
             # Else a password of ~/.netrc would replace the token.
-            session.auth = unchanged
+            session.auth = no_auth
             return session.request(
                 method,
                 self._job.api_url.rstrip("/") + path,
@@ -83,7 +84,7 @@ class RunApi:
     """
 
     def __init__(
-        self, *, api_url: str, server_url: str, token: str, fetch: Fetch = json_at
+        self, *, api_url: str, server_url: str, token: str, fetch: Fetch = get_json
     ) -> None:
         """Take the access; no request is made.
 
@@ -111,7 +112,7 @@ class RunApi:
         if owner.platform != "github" or not is_path(owner.repository, least=2, most=2):
             return ""
         page = f"{self._server_url}/{owner.repository}/actions/runs/{run}"
-        if not (is_number(run) and is_number(attempt) and is_page(owner.url, page)):
+        if not (is_number(run) and is_number(attempt) and is_below(owner.url, page)):
             return ""
         path = f"/repos/{owner.repository}/actions/runs/{run}/attempts/{attempt}"
         return _run_over(self._fetch(self._api_url + path, self._headers), run, attempt)

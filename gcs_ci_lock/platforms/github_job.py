@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-TokenWord = Literal["accepted", "refused", "unknown"]
+TokenState = Literal["accepted", "refused", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobAccess:
+class GitHubJob:
     """How the end of a job can be seen from beside it, and how its run is cancelled.
 
     Attributes:

@@ -33,7 +33,7 @@ def owner(environ: Mapping[str, str]) -> Owner:
     )
 
 
-class Sections:
+class LogSections:
     """Folds lines away in the log of one job; no marker but its own gets into it."""
 
     def __init__(

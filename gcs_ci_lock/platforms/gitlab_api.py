@@ -7,7 +7,7 @@ https://docs.gitlab.com/ci/jobs/ci_job_token/#job-token-access
 from typing import Final
 from urllib.parse import quote
 
-from gcs_ci_lock.platforms.http import Fetch, is_number, is_page, is_path, json_at
+from gcs_ci_lock.platforms.http import Fetch, get_json, is_below, is_number, is_path
 from gcs_ci_lock.protocol.record import Owner
 
 # `canceling` still runs its after_script; `skipped` and `manual` have never run.
@@ -16,7 +16,7 @@ _ENDED: Final = ("success", "failed", "canceled")
 _MOST_SEGMENTS: Final = 22
 
 
-class JobApi:
+class GitLabClient:
     """Asks whether another job is over.
 
     Needs an access token with `read_api` for the holder's project. The token of a job is tried
@@ -31,7 +31,7 @@ class JobApi:
         server_url: str,
         token: str,
         job_token: str = "",
-        fetch: Fetch = json_at,
+        fetch: Fetch = get_json,
     ) -> None:
         """Take the access; no request is made.
 
@@ -60,7 +60,7 @@ class JobApi:
         if owner.platform != "gitlab" or not is_path(project, least=2, most=_MOST_SEGMENTS):
             return ""
         page = f"{self._server_url}/{project}/-/jobs/{job}"
-        if not (is_number(job) and is_page(owner.url, page)):
+        if not (is_number(job) and is_below(owner.url, page)):
             return ""
         url = f"{self._api_url}/projects/{quote(project, safe='')}/jobs/{job}"
         return _job_over(self._fetch(url, self._headers), job)

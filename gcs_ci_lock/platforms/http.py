@@ -8,8 +8,9 @@ from typing import Final
 import requests
 
 from gcs_ci_lock.platforms.cutting import CuttableAdapter
-from gcs_ci_lock.protocol.json_reader import Invalid, parsed
+from gcs_ci_lock.protocol.json_reader import InvalidJson, parse_json
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
+from gcs_ci_lock.system.http_auth import no_auth
 
 MOST_BYTES: Final = 1024 * 1024
 _CHUNK: Final = 64 * 1024
@@ -22,7 +23,7 @@ Fetch = Callable[[str, Mapping[str, str]], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long an answer is waited for.
 
     Attributes:
@@ -35,10 +36,10 @@ class Patience:
     whole: float = 10.0
 
 
-_PATIENCE: Final = Patience()
+_PATIENCE: Final = Timeouts()
 
 
-def json_at(url: str, headers: Mapping[str, str], *, patience: Patience = _PATIENCE) -> object:
+def get_json(url: str, headers: Mapping[str, str], *, patience: Timeouts = _PATIENCE) -> object:
     """Return the JSON document at an address, or None for everything else.
 
     Only a 200 of at most 1 MiB counts: no redirect is followed, nothing is unpacked. Whatever goes
@@ -53,7 +54,7 @@ def json_at(url: str, headers: Mapping[str, str], *, patience: Patience = _PATIE
     with requests.Session() as session, adapter.cut_after(patience.whole):
         session.mount("https://", adapter)
         session.mount("http://", adapter)
-        session.auth = unchanged
+        session.auth = no_auth
         try:
             with session.get(
                 url,
@@ -62,15 +63,10 @@ def json_at(url: str, headers: Mapping[str, str], *, patience: Patience = _PATIE
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                document = parsed(_body(answer))
-        except (OSError, ValueError, Invalid):
+                document = parse_json(_body(answer))
+        except (OSError, ValueError, InvalidJson):
             return None
     return None if adapter.has_cut else document
-
-
-def unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Authenticate with nothing but the headers: else a password of ~/.netrc replaces the token."""
-    return request
 
 
 def is_path(text: str, *, least: int, most: int) -> bool:
@@ -94,7 +90,7 @@ def is_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text))
 
 
-def is_page(url: str, start: str) -> bool:
+def is_below(url: str, start: str) -> bool:
     """Tell whether an address is `start` or stands below it."""
     return url == start or url.startswith(start + "/")
 

@@ -84,7 +84,7 @@ class BackgroundVerifier:
         return ""
 
     def _take_turn(self, key: tuple[str, ...], every: float) -> bool:
-        now = self._clock.boot()
+        now = self._clock.boottime()
         known = self._asked.get(key)
         if known is None and len(self._asked) >= MOST_OWNERS:
             known = next(iter(self._asked.values()))

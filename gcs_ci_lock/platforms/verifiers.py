@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from gcs_ci_lock.platforms.github import counts_attempts_of_jobs
 from gcs_ci_lock.platforms.github_api import RunApi
-from gcs_ci_lock.platforms.gitlab_api import JobApi
+from gcs_ci_lock.platforms.gitlab_api import GitLabClient
 from gcs_ci_lock.platforms.verifier import BackgroundVerifier, NoVerifier
 from gcs_ci_lock.ports import Clock, Verifier
 from gcs_ci_lock.protocol.record import Owner
@@ -54,5 +54,5 @@ def _gitlab(environ: Mapping[str, str]) -> Ask | None:
     token, job_token = get("GCS_CI_LOCK_GITLAB_TOKEN", ""), get("CI_JOB_TOKEN", "")
     if not (api_url and server_url and (token or job_token)):
         return None
-    api = JobApi(api_url=api_url, server_url=server_url, token=token, job_token=job_token)
+    api = GitLabClient(api_url=api_url, server_url=server_url, token=token, job_token=job_token)
     return api.ended

@@ -1,6 +1,6 @@
 """Who may enter: the decision on one look at the record and, where it matters, at the queue.
 
-It says what a claimant is to do next; `protocol.grant` makes the record in which it has entered.
+It says what a claimant is to do next; `transitions.grant` makes the record in which it has entered.
 
 In model/lock.pml: judge, renounce, seen_outside.
 """
@@ -9,9 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gcs_ci_lock.protocol.obsolete import Outdated, Superseded, overtaken
-from gcs_ci_lock.protocol.queue import Claimant, Turn, living, turn_of
-from gcs_ci_lock.protocol.record import Ended, Freeze, Holder, Record, Ticket
+from gcs_ci_lock.protocol.obsolete import Outdated, Superseded, why_obsolete
+from gcs_ci_lock.protocol.queue import Claimant, QueuePosition, active, position_of
+from gcs_ci_lock.protocol.record import Freeze, Holder, PastLease, Record, Ticket
 
 # After this long with room, a living waiter would have claimed: tickets die after 90 s, and the
 # next in line moves up within seconds.
@@ -22,11 +22,11 @@ NOBODY_WAITS_AFTER = 150.0
 class MayClaim:
     """The claimant may enter now: write what `grant` returns."""
 
-    turn: Turn | None
+    position: QueuePosition | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueNeeded:
+class NeedsQueue:
     """The decision depends on the tickets: list them and ask again."""
 
 
@@ -34,28 +34,28 @@ class QueueNeeded:
 class MustWait:
     """The claimant has to wait, for others or for an unfreeze."""
 
-    turn: Turn
+    position: QueuePosition
     frozen: Freeze | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyIn:
+class AlreadyHolding:
     """An earlier attempt of this very claim has landed."""
 
     holder: Holder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyOver:
+class AlreadyEnded:
     """This very lease has been granted and has ended; its id must never be claimed again."""
 
-    ended: Ended
+    ended: PastLease
 
 
-Decision = AlreadyIn | AlreadyOver | Outdated | Superseded | MayClaim | QueueNeeded | MustWait
+Decision = AlreadyHolding | AlreadyEnded | Outdated | Superseded | MayClaim | NeedsQueue | MustWait
 
 
-def consider(
+def decide(
     record: Record,
     claimant: Claimant,
     *,
@@ -65,7 +65,7 @@ def consider(
     """Decide whether a claimant may enter; `turn.patience` says how long it must first look on.
 
     Args:
-        record: what `settled` returned.
+        record: what `drop_expired` returned.
         claimant: who asks.
         tickets: all tickets of the queue, or None if they have not been listed.
         earliest: the server time, at the earliest.
@@ -74,21 +74,21 @@ def consider(
         return decided
     nobody_waits = earliest - record.freed_at >= NOBODY_WAITS_AFTER
     if not record.holders and not record.frozen and nobody_waits:
-        return MayClaim(turn=None)
+        return MayClaim(position=None)
     if tickets is None:
-        return QueueNeeded()
-    turn = turn_of(claimant, record.holders, living(tickets, record, earliest))
-    if record.frozen or turn.patience == math.inf:
-        return MustWait(turn=turn, frozen=record.frozen)
-    return MayClaim(turn=turn)
+        return NeedsQueue()
+    position = position_of(claimant, record.holders, active(tickets, record, earliest))
+    if record.frozen or position.settle_time == math.inf:
+        return MustWait(position=position, frozen=record.frozen)
+    return MayClaim(position=position)
 
 
 def _decided_already(
     record: Record, claimant: Claimant, tickets: Sequence[Ticket]
-) -> AlreadyIn | AlreadyOver | Outdated | Superseded | None:
+) -> AlreadyHolding | AlreadyEnded | Outdated | Superseded | None:
     if (holder := record.holder(claimant.lease)) is not None:
-        return AlreadyIn(holder=holder)
-    if (ended := record.ended(claimant.lease)) is not None:
-        return AlreadyOver(ended=ended)
+        return AlreadyHolding(holder=holder)
+    if (ended := record.past(claimant.lease)) is not None:
+        return AlreadyEnded(ended=ended)
     own = next((t for t in tickets if t.lease == claimant.lease), None)
-    return overtaken(record, claimant, own)
+    return why_obsolete(record, claimant, own)

@@ -16,19 +16,19 @@ MAX_TIME: Final = 1e11
 Json = dict[str, Any]
 
 
-class Invalid(Exception):
+class InvalidJson(Exception):
     """What was expected and what was found."""
 
 
-def invalid(where: str, expected: str, found: object) -> NoReturn:
-    """Raise `Invalid` with what was expected and what was found, cut to one short line."""
+def refuse(where: str, expected: str, found: object) -> NoReturn:
+    """Raise `InvalidJson` with what was expected and what was found, cut to one short line."""
     shown = printable(repr(found)[:300], limit=60)
     # Keys are foreign text too.
     message = f"{printable(where)} should be {printable(expected)}, found {shown}"
-    raise Invalid(message)
+    raise InvalidJson(message)
 
 
-def parsed(body: bytes | None) -> object:
+def parse_json(body: bytes | None) -> object:
     """Return the JSON document in `body`; None stands for one that is too large.
 
     Raises:
@@ -36,14 +36,14 @@ def parsed(body: bytes | None) -> object:
     """
     if body is None or len(body) > MAX_RECORD_BYTES:
         message = f"it is larger than {MAX_RECORD_BYTES} bytes"
-        raise Invalid(message)
+        raise InvalidJson(message)
     try:
         return json.loads(
             body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique
         )
     except (ValueError, RecursionError) as error:
         message = f"it is not JSON ({printable(str(error), limit=100)})"
-        raise Invalid(message) from None
+        raise InvalidJson(message) from None
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -59,13 +59,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> Json:
     return document
 
 
-class Reader:
+class JsonReader:
     """Takes the fields of one JSON object, and refuses what is missing, wrong or left over."""
 
     def __init__(self, where: str, value: object) -> None:
         """Take a value that must be an object; `where` names it in errors."""
         if not isinstance(value, dict):
-            invalid(where, "an object", value)
+            refuse(where, "an object", value)
         self.where = where
         self.json = cast("Json", value)
         self._taken: set[str] = set()
@@ -73,7 +73,7 @@ class Reader:
     def take(self, key: str) -> Any:  # noqa: ANN401 - JSON may be anything here
         """Return a field as it is; it must be there."""
         if key not in self.json:
-            invalid(self.where, f'an object with "{key}"', sorted(self.json)[:20])
+            refuse(self.where, f'an object with "{key}"', sorted(self.json)[:20])
         self._taken.add(key)
         return self.json[key]
 
@@ -81,34 +81,34 @@ class Reader:
         """Refuse fields that nobody has taken."""
         unknown = sorted(set(self.json) - self._taken)
         if unknown:
-            invalid(self.where, "an object without other fields", unknown[:5])
+            refuse(self.where, "an object without other fields", unknown[:5])
 
     def text(self, key: str) -> str:
         """Return a text."""
         value = self.take(key)
         if not isinstance(value, str):
-            invalid(f"{self.where}.{key}", "a text", value)
+            refuse(f"{self.where}.{key}", "a text", value)
         return value
 
     def integer(self, key: str, least: int = 0, most: int = MAX_INTEGER) -> int:
         """Return an integer in a range; a boolean is none."""
         value = self.take(key)
         if type(value) is not int or not least <= value <= most:
-            invalid(f"{self.where}.{key}", f"an integer from {least} to {most}", value)
+            refuse(f"{self.where}.{key}", f"an integer from {least} to {most}", value)
         return value
 
     def number(self, key: str, most: float = MAX_TIME) -> float:
         """Return a number from 0; a boolean is none."""
         value = self.take(key)
         if type(value) not in (int, float) or not 0 <= value <= most:
-            invalid(f"{self.where}.{key}", f"a number from 0 to {most:g}", value)
+            refuse(f"{self.where}.{key}", f"a number from 0 to {most:g}", value)
         return float(value)
 
     def lease(self) -> str:
         """Return the field "lease"."""
         value = self.text("lease")
         if not LEASE_ID.fullmatch(value):
-            invalid(f"{self.where}.lease", "1 to 128 letters, digits, - or _", value)
+            refuse(f"{self.where}.lease", "1 to 128 letters, digits, - or _", value)
         return value
 
     def slots(self) -> Slots:
@@ -120,16 +120,16 @@ class Reader:
 
     def owner(self) -> Owner:
         """Return the field "owner"; fields of it that we do not know change nothing."""
-        fields = Reader(f"{self.where}.owner", self.take("owner")).json
+        fields = JsonReader(f"{self.where}.owner", self.take("owner")).json
         for key, value in fields.items():
             if type(value) not in (str, int):
-                invalid(f"{self.where}.owner.{printable(key)}", "a text or an integer", value)
+                refuse(f"{self.where}.owner.{printable(key)}", "a text or an integer", value)
         # Descriptive only: a field that we do not know changes nothing for the lock.
         return Owner(**{key: str(fields[key]) for key in OWNER_FIELDS if key in fields})
 
-    def items(self, key: str) -> "list[Reader]":
+    def items(self, key: str) -> "list[JsonReader]":
         """Return a list of objects."""
         value = self.take(key)
         if not isinstance(value, list):
-            invalid(f"{self.where}.{key}", "a list", value)
-        return [Reader(f"{key}[{index}]", item) for index, item in enumerate(value)]
+            refuse(f"{self.where}.{key}", "a list", value)
+        return [JsonReader(f"{key}[{index}]", item) for index, item in enumerate(value)]

@@ -15,7 +15,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){0,7}")
 DEFAULT_PREFIX = "locks"
 
 
-def checked_name(name: str) -> str:
+def validate_name(name: str) -> str:
     """Return `name` if it may name a lock; it is never rewritten.
 
     Args:

@@ -1,6 +1,6 @@
 """Lines: the runs of one job of one workflow, among which a later one may make an earlier one void.
 
-The record keeps one number for each line, and for each of its policies: no grant ever goes back
+The record keeps one number for each job, and for each of its policies: no grant ever goes back
 behind it, whatever has become of the tickets meanwhile.
 """
 
@@ -43,7 +43,7 @@ class Superseded:
     by: str
 
 
-def line_of(owner: Owner) -> str:
+def job_key(owner: Owner) -> str:
     """Return the line of a job: platform/repository/workflow/job, printable, of bounded length.
 
     Two jobs are in two lines also where their names differ only in what is not printable, or in
@@ -63,47 +63,47 @@ def line_of(owner: Owner) -> str:
     return f"{printable(whole, limit=MAX_FOREIGN - _DIGEST - 1)}-{digest}"
 
 
-def overtaken(
+def why_obsolete(
     record: Record, claimant: Claimant, ticket: Ticket | None
 ) -> Outdated | Superseded | None:
     """Tell why a claimant must never enter any more, or None.
 
     Args:
-        record: as `settled` returned it.
+        record: as `drop_expired` returned it.
         claimant: who asks.
         ticket: its own ticket as last listed, or None.
     """
-    line = line_of(claimant.owner)
-    granted = record.sequences.get(line, -1)
+    job = job_key(claimant.owner)
+    granted = record.sequences.get(job, -1)
     if claimant.sequence is not None and granted > claimant.sequence:
         return Outdated(sequence=claimant.sequence, granted=granted)
     if ticket is not None and ticket.superseded_by:
         return Superseded(by=ticket.superseded_by)
     # Also where its ticket was swept while it slept.
-    came = min(claimant.born, claimant.asked_by)
-    if record.sequences.get(_NEWEST + line, -1) > came * _MICROSECONDS:
+    came = min(claimant.created, claimant.asked_by)
+    if record.sequences.get(_NEWEST + job, -1) > came * _MICROSECONDS:
         return Superseded(by="")
     return None
 
 
-def advanced(record: Record, claimant: Claimant) -> dict[str, int]:
+def with_sequences(record: Record, claimant: Claimant) -> dict[str, int]:
     """Return the numbers of all lines after a claimant has entered; the last one stands last."""
-    line = line_of(claimant.owner)
+    job = job_key(claimant.owner)
     numbers = dict(record.sequences)
     if claimant.sequence is not None:
-        _raise(numbers, line, claimant.sequence)
+        _raise_to(numbers, job, claimant.sequence)
     if claimant.newest:
         # Without a ticket it came between two bounds; the lower one makes no later one void.
-        came = claimant.born if math.isfinite(claimant.born) else claimant.asked_at
-        _raise(numbers, _NEWEST + line, int(came * _MICROSECONDS))
+        came = claimant.created if math.isfinite(claimant.created) else claimant.asked_at
+        _raise_to(numbers, _NEWEST + job, int(came * _MICROSECONDS))
     return dict(list(numbers.items())[-SEQUENCES_LENGTH:])
 
 
-def _raise(numbers: dict[str, int], key: str, number: int) -> None:
+def _raise_to(numbers: dict[str, int], key: str, number: int) -> None:
     numbers[key] = max(numbers.pop(key, number), number)
 
 
-def older_of_line(claimant: Claimant, counted: Mapping[str, Ticket]) -> tuple[Ticket, ...]:
+def older_waiters(claimant: Claimant, counted: Mapping[str, Ticket]) -> tuple[Ticket, ...]:
     """Return the waiters that a newer one of their line supersedes, first in line first.
 
     Args:
@@ -112,8 +112,8 @@ def older_of_line(claimant: Claimant, counted: Mapping[str, Ticket]) -> tuple[Ti
     """
     if not claimant.newest:
         return ()
-    line = line_of(claimant.owner)
+    job = job_key(claimant.owner)
     mine = counted.get(claimant.lease)
-    born = (mine.born if mine else claimant.born, claimant.lease)
-    older = (t for t in counted.values() if t.line == line and (t.born, t.lease) < born)
+    created = (mine.created if mine else claimant.created, claimant.lease)
+    older = (t for t in counted.values() if t.job_key == job and (t.created, t.lease) < created)
     return tuple(sorted(older, key=lambda t: t.arrival))

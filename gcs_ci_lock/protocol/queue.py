@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gcs_ci_lock.protocol.record import Holder, Owner, Record, Slots, Ticket
-from gcs_ci_lock.protocol.timing import beat_of
+from gcs_ci_lock.protocol.timing import renew_interval
 
 TICKET_LIFE = 90.0
 REFRESH_EVERY = 30.0
 # A waiter that is alive has looked, and claimed, within this: the slowest poll is 4.8 s. So much
 # for each that is passed over: the next in line begins to count only when it looks.
-PATIENCE_PER_PLACE = 6.0
+SETTLE_TIME_PER_PLACE = 6.0
 # Every holder beats on one object that takes one write a second.
 WRITES_PER_SECOND_USED = 0.6
 
 DEFAULT_PRIORITY = 5
 
 
-class Tolerant(Protocol):
+class Occupant(Protocol):
     """What takes a place in a lock: a holder, a ticket, or a claimant."""
 
     @property
@@ -58,14 +58,14 @@ class Claimant:
     asked_at: float
     asked_by: float = math.inf
     arrival: float = math.inf
-    born: float = math.inf
+    created: float = math.inf
     priority: int = DEFAULT_PRIORITY
     newest: bool = False
     sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class QueuePosition:
     """Where a claimant stands.
 
     Attributes:
@@ -76,36 +76,36 @@ class Turn:
     """
 
     ahead: tuple[Ticket, ...]
-    patience: float
-    beside_holders: bool
+    settle_time: float
+    fits_holders: bool
 
     @property
-    def place(self) -> int:
+    def rank(self) -> int:
         """Return 1 for the head of the queue."""
         return len(self.ahead) + 1
 
 
-def fits(present: Iterable[Tolerant], claimant: Tolerant) -> bool:
+def fits(present: Iterable[Occupant], claimant: Occupant) -> bool:
     """Tell whether a claimant fits beside those present, by the rule of the smallest slots.
 
     One rule gives mutex, semaphore and read-write lock. Says nothing about the queue.
     """
     everyone = [*present, claimant]
     tolerated = min(one.slots for one in everyone)
-    return len(everyone) <= min(tolerated, most_renewed(min(one.ttl for one in everyone)))
+    return len(everyone) <= min(tolerated, max_renewable(min(one.ttl for one in everyone)))
 
 
-def most_renewed(ttl: float) -> int:
+def max_renewable(ttl: float) -> int:
     """Return how many leases may be renewed on one object, all as often as the shortest.
 
     Args:
         ttl: seconds that the shortest of them lasts.
     """
     # Alone one writes less than the object takes.
-    return max(math.floor(WRITES_PER_SECOND_USED * beat_of(ttl)), 1)
+    return max(math.floor(WRITES_PER_SECOND_USED * renew_interval(ttl)), 1)
 
 
-def living(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[Ticket]:
+def active(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[Ticket]:
     """Return the tickets that count, first in line first.
 
     They were refreshed lately, are not superseded, and were not served already.
@@ -114,31 +114,33 @@ def living(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[T
     counted = (
         t
         for t in tickets
-        if not is_dead(t, earliest) and not t.superseded_by and t.lease not in served
+        if not is_abandoned(t, earliest) and not t.superseded_by and t.lease not in served
     )
     return sorted(counted, key=_rank)
 
 
-def is_dead(ticket: Ticket, earliest: float) -> bool:
+def is_abandoned(ticket: Ticket, earliest: float) -> bool:
     """Tell whether the waiter has not refreshed its ticket for so long that it must be gone."""
     return earliest - ticket.refreshed_at >= TICKET_LIFE
 
 
-def turn_of(claimant: Claimant, holders: Sequence[Holder], counted: Iterable[Ticket]) -> Turn:
+def position_of(
+    claimant: Claimant, holders: Sequence[Holder], counted: Iterable[Ticket]
+) -> QueuePosition:
     """Return where the claimant stands among the tickets that count.
 
     Args:
         claimant: who asks.
         holders: those not yet expired.
-        counted: what `living` returned; the claimant's own ticket may be among them.
+        counted: what `active` returned; the claimant's own ticket may be among them.
     """
     mine = _rank(claimant)
     others = (t for t in counted if t.lease != claimant.lease and _rank(t) < mine)
     ahead = tuple(sorted(others, key=_rank))
-    return Turn(
+    return QueuePosition(
         ahead=ahead,
-        patience=_patience(claimant, holders, ahead),
-        beside_holders=fits(holders, claimant),
+        settle_time=_settle_time(claimant, holders, ahead),
+        fits_holders=fits(holders, claimant),
     )
 
 
@@ -146,7 +148,7 @@ def _rank(waiter: Ticket | Claimant) -> tuple[int, float, str]:
     return (-waiter.priority, waiter.arrival, waiter.lease)
 
 
-def _patience(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Ticket]) -> float:
+def _settle_time(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Ticket]) -> float:
     # A writer that waits for readers to leave is not overtaken by later readers.
     if any(not fits(holders, ticket) for ticket in ahead):
         return math.inf
@@ -158,4 +160,4 @@ def _patience(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Tic
     )
     if passed_over > len(ahead):
         return math.inf
-    return PATIENCE_PER_PLACE * passed_over
+    return SETTLE_TIME_PER_PLACE * passed_over

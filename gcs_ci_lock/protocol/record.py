@@ -68,11 +68,11 @@ class Holder:
     granted_at: float
     expires_at: float
     ttl: float
-    beat: int
+    revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class PastLease:
     """One lease that has ended."""
 
     lease: str
@@ -118,13 +118,13 @@ class Record:
     holders: tuple[Holder, ...] = ()
     frozen: Freeze | None = None
     sequences: dict[str, int] = field(default_factory=dict)
-    history: tuple[Ended, ...] = ()
+    history: tuple[PastLease, ...] = ()
 
     def holder(self, lease: str) -> Holder | None:
         """Return the holder with this lease id, or None."""
         return next((h for h in self.holders if h.lease == lease), None)
 
-    def ended(self, lease: str) -> Ended | None:
+    def past(self, lease: str) -> PastLease | None:
         """Return the end of this lease id, or None if it is not among the last ends."""
         return next((e for e in reversed(self.history) if e.lease == lease), None)
 
@@ -154,8 +154,8 @@ class Ticket:
     arrival_text: str
     refreshed_at: float
     generation: int
-    born: float = math.inf
-    born_text: str = ""
+    created: float = math.inf
+    created_text: str = ""
     priority: int = 5
-    line: str = ""
+    job_key: str = ""
     superseded_by: str = ""

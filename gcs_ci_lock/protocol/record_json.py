@@ -10,25 +10,25 @@ from gcs_ci_lock.errors import RecordInvalid, UsageError
 from gcs_ci_lock.protocol.json_reader import (
     MAX_INTEGER,
     MAX_RECORD_BYTES,
-    Invalid,
+    InvalidJson,
     Json,
-    Reader,
-    invalid,
-    parsed,
+    JsonReader,
+    parse_json,
+    refuse,
 )
 from gcs_ci_lock.protocol.record import (
     HISTORY_LENGTH,
     OUTCOMES,
     OWNER_FIELDS,
     SEQUENCES_LENGTH,
-    Ended,
     Freeze,
     Holder,
     Outcome,
     Owner,
+    PastLease,
     Record,
 )
-from gcs_ci_lock.protocol.text import clipped
+from gcs_ci_lock.protocol.text import truncated
 from gcs_ci_lock.protocol.ticket_metadata import encode_slots
 
 SCHEMA: Final = 1
@@ -59,7 +59,7 @@ def encode_record(record: Record) -> bytes:
         raise UsageError(message)
     try:
         _decode_record(document, record.name)
-    except Invalid as why:
+    except InvalidJson as why:
         message = f'lock "{record.name}" was not changed, nobody could read it afterwards: {why}'
         raise UsageError(message) from None
     return body
@@ -77,20 +77,20 @@ def decode_record(body: bytes | None, *, uri: str, name: str) -> Record:
         RecordInvalid: it is not a record of schema 1 of this lock.
     """
     try:
-        document = Reader("record", parsed(body)).json
+        document = JsonReader("record", parse_json(body)).json
         return _decode_record(document, name)
-    except Invalid as invalid:
+    except InvalidJson as invalid:
         raise RecordInvalid(uri, str(invalid)) from None
 
 
 def _decode_record(document: Json, name: str) -> Record:
-    reader = Reader("the record", document)
+    reader = JsonReader("the record", document)
     # First of all: the fields of another schema say nothing to us.
     schema = reader.take("schema")
     if type(schema) is not int or schema != SCHEMA:
-        invalid("schema", f"{SCHEMA} (a newer program may have written it)", schema)
+        refuse("schema", f"{SCHEMA} (a newer program may have written it)", schema)
     if reader.text("name") != name:
-        invalid("name", f'"{name}"', reader.json["name"])
+        refuse("name", f'"{name}"', reader.json["name"])
     fence = reader.integer("fence")
     holders = tuple(_decode_holder(item, fence) for item in reader.items("holders"))
     for what, values in (
@@ -98,7 +98,7 @@ def _decode_record(document: Json, name: str) -> Record:
         ("token", [h.token for h in holders]),
     ):
         if len(set(values)) != len(values):
-            invalid("holders", f"a list in which no {what} stands twice", values)
+            refuse("holders", f"a list in which no {what} stands twice", values)
     record = Record(
         name=name,
         fence=fence,
@@ -112,7 +112,7 @@ def _decode_record(document: Json, name: str) -> Record:
     return record
 
 
-def _decode_holder(item: Reader, fence: int) -> Holder:
+def _decode_holder(item: JsonReader, fence: int) -> Holder:
     holder = Holder(
         lease=item.lease(),
         owner=item.owner(),
@@ -123,17 +123,17 @@ def _decode_holder(item: Reader, fence: int) -> Holder:
         granted_at=item.number("granted_at"),
         expires_at=item.number("expires_at"),
         ttl=item.number("ttl"),
-        beat=item.integer("beat"),
+        revision=item.integer("beat"),
     )
     item.finish()
     return holder
 
 
-def _decode_ended(item: Reader) -> Ended:
+def _decode_ended(item: JsonReader) -> PastLease:
     outcome = item.text("outcome")
     if outcome not in OUTCOMES:
-        invalid(f"{item.where}.outcome", " or ".join(OUTCOMES), outcome)
-    ended = Ended(
+        refuse(f"{item.where}.outcome", " or ".join(OUTCOMES), outcome)
+    ended = PastLease(
         lease=item.lease(),
         owner=item.owner(),
         token=item.integer("token"),
@@ -147,11 +147,11 @@ def _decode_ended(item: Reader) -> Ended:
     return ended
 
 
-def _decode_freeze(reader: Reader) -> Freeze | None:
+def _decode_freeze(reader: JsonReader) -> Freeze | None:
     value = reader.take("frozen")
     if value is None:
         return None
-    item = Reader("frozen", value)
+    item = JsonReader("frozen", value)
     until = None if item.take("until") is None else item.number("until")
     frozen = Freeze(
         reason=item.text("reason"),
@@ -163,14 +163,14 @@ def _decode_freeze(reader: Reader) -> Freeze | None:
     return frozen
 
 
-def _decode_sequences(reader: Reader) -> dict[str, int]:
-    lines = Reader("sequences", reader.take("sequences"))
+def _decode_sequences(reader: JsonReader) -> dict[str, int]:
+    lines = JsonReader("sequences", reader.take("sequences"))
     return {line: lines.integer(line) for line in lines.json}
 
 
 def _encode_owner(owner: Owner) -> Json:
     filled = {key: getattr(owner, key) for key in OWNER_FIELDS}
-    return {key: clipped(value) for key, value in filled.items() if value}
+    return {key: truncated(value) for key, value in filled.items() if value}
 
 
 def _encode_holder(holder: Holder) -> Json:
@@ -183,11 +183,11 @@ def _encode_holder(holder: Holder) -> Json:
         "granted_at": holder.granted_at,
         "expires_at": holder.expires_at,
         "ttl": holder.ttl,
-        "beat": holder.beat,
+        "beat": holder.revision,
     }
 
 
-def _encode_ended(ended: Ended) -> Json:
+def _encode_ended(ended: PastLease) -> Json:
     return {
         "lease": ended.lease,
         "owner": _encode_owner(ended.owner),
@@ -196,7 +196,7 @@ def _encode_ended(ended: Ended) -> Json:
         "granted_at": ended.granted_at,
         "ended_at": ended.ended_at,
         "outcome": ended.outcome,
-        "note": clipped(ended.note),
+        "note": truncated(ended.note),
     }
 
 
@@ -204,8 +204,8 @@ def _encode_freeze(frozen: Freeze | None) -> Json | None:
     if frozen is None:
         return None
     return {
-        "reason": clipped(frozen.reason),
-        "author": clipped(frozen.author),
+        "reason": truncated(frozen.reason),
+        "author": truncated(frozen.author),
         "since": frozen.since,
         "until": frozen.until,
     }

@@ -2,14 +2,14 @@
 
 import re
 
-from gcs_ci_lock.protocol.record import Ended, Holder, Owner, Record
+from gcs_ci_lock.protocol.record import Holder, Owner, PastLease, Record
 
 # Seconds by which two processes may date an eviction and the grant after it in the wrong order.
 _SLACK = 30.0
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
-def known_dead(holder: Owner, claimant: Owner) -> str:
+def proof_of_end(holder: Owner, claimant: Owner) -> str:
     """Return the proof that a holder's job is over, for people and the history, or "".
 
     Owners of CI systems where each job counts its own attempts name none.
@@ -28,19 +28,19 @@ def known_dead(holder: Owner, claimant: Owner) -> str:
     return ""
 
 
-def abandoned(record: Record, lease: str) -> tuple[Ended, ...]:
+def taken_over(record: Record, lease: str) -> tuple[PastLease, ...]:
     """Return the ends of those who never released, and whose place nobody has taken since.
 
     For people: of a semaphore's holders one may be missed that was evicted just after a grant.
 
     Args:
-        record: as `settled` returned it.
+        record: as `drop_expired` returned it.
         lease: who enters now; its own grant is none of those since.
     """
-    present: list[Holder | Ended] = [*record.holders, *record.history]
+    present: list[Holder | PastLease] = [*record.holders, *record.history]
     grants = [one for one in present if one.lease != lease]
 
-    def followed(ended: Ended) -> bool:
+    def followed(ended: PastLease) -> bool:
         slack = _SLACK if ended.outcome == "evicted" else 0.0
         since = ended.ended_at - slack
         return any(one.token > ended.token and one.granted_at >= since for one in grants)

@@ -33,6 +33,6 @@ def printable_json(document: object) -> str:
     return text.replace("::", ":\\u003a").replace("##[", "##\\u005b")
 
 
-def clipped(text: str) -> str:
+def truncated(text: str) -> str:
     """Return what of a foreign text is stored: at most 200 characters, its content as it is."""
     return text[:MAX_FOREIGN]

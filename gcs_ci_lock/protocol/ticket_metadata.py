@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.json_reader import LEASE_ID, Invalid, Reader
+from gcs_ci_lock.protocol.json_reader import LEASE_ID, InvalidJson, JsonReader
 from gcs_ci_lock.protocol.record import OWNER_FIELDS, UNLIMITED, Slots, Ticket
 from gcs_ci_lock.protocol.text import printable
 
@@ -36,7 +36,7 @@ def parse_slots(text: str) -> Slots:
     raise UsageError(message)
 
 
-def parse_instant(text: str) -> float | None:
+def parse_timestamp(text: str) -> float | None:
     """Return an RFC 3339 time as seconds since the epoch, or None if it is not one."""
     try:
         moment = datetime.fromisoformat(text)
@@ -57,10 +57,10 @@ def encode_ticket(ticket: Ticket) -> dict[str, str]:
         "slots": str(encode_slots(ticket.slots)),
         "ttl": repr(ticket.ttl),
         "priority": str(ticket.priority),
-        "line": printable(ticket.line),
+        "line": printable(ticket.job_key),
         "owner": json.dumps(shown),
         "arrival": ticket.arrival_text,
-        "born": ticket.born_text,
+        "born": ticket.created_text,
         "superseded_by": ticket.superseded_by,
     }
     return {key: value for key, value in metadata.items() if value}
@@ -80,14 +80,14 @@ def decode_ticket(
     stranger's object must not stop everybody.
     """
     arrival_text = metadata.get("arrival", created_text)
-    arrival = parse_instant(arrival_text)
-    refreshed_at = parse_instant(updated_text)
+    arrival = parse_timestamp(arrival_text)
+    refreshed_at = parse_timestamp(updated_text)
     try:
         slots = parse_slots(metadata.get("slots", ""))
         ttl = float(metadata.get("ttl", ""))
         priority = int(metadata.get("priority", ""))
-        owner = Reader("ticket", {"owner": json.loads(metadata.get("owner", "{}"))}).owner()
-    except (ValueError, RecursionError, UsageError, Invalid):
+        owner = JsonReader("ticket", {"owner": json.loads(metadata.get("owner", "{}"))}).owner()
+    except (ValueError, RecursionError, UsageError, InvalidJson):
         return None
     well_formed = (
         LEASE_ID.fullmatch(lease) is not None
@@ -99,7 +99,7 @@ def decode_ticket(
     if not well_formed or arrival is None or refreshed_at is None:
         return None
     born_text = metadata.get("born", created_text)
-    if (born := parse_instant(born_text)) is None:
+    if (born := parse_timestamp(born_text)) is None:
         born, born_text = arrival, arrival_text
     return Ticket(
         lease=lease,
@@ -109,10 +109,10 @@ def decode_ticket(
         arrival=arrival,
         arrival_text=arrival_text,
         refreshed_at=refreshed_at,
-        born=born,
-        born_text=born_text,
+        created=born,
+        created_text=born_text,
         generation=generation,
         priority=priority,
-        line=metadata.get("line", ""),
+        job_key=metadata.get("line", ""),
         superseded_by=metadata.get("superseded_by", ""),
     )

@@ -17,9 +17,9 @@ MAX_TTL = 86_400.0
 DEFAULT_TTL = 120.0
 # Above two thirds a clock that runs 1.25 times too slow would still believe in an expired lease.
 MAX_GIVE_UP_SHARE = 2 / 3
-MIN_BEATS_BEFORE_GIVE_UP = 3
+MIN_RENEWALS_BEFORE_GIVE_UP = 3
 # A lease without beats is this much longer than it is valid, by the same bound.
-UNKEPT_TTL_FACTOR = 1.5
+NO_RENEWAL_TTL_FACTOR = 1.5
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _MANY_DAYS = 40 * _DAY
@@ -52,7 +52,7 @@ def parse_duration(text: str, what: str) -> float:
     raise UsageError(message)
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as people read it: `9s`, `6m04s`, `2h05m`, `45d`."""
     whole = max(round(seconds), 0)
     if whole < _MINUTE:
@@ -76,43 +76,46 @@ class Timing:
 
     ttl: float
     give_up: float
-    beat: float | None
+    renew_every: float | None
 
     def __post_init__(self) -> None:
         """Refuse what would not be safe."""
         if not MIN_TTL <= self.ttl <= MAX_TTL:
             message = (
-                f"ttl {spoken(self.ttl)} is out of range: "
-                f"expected {spoken(MIN_TTL)} to {spoken(MAX_TTL)}"
+                f"ttl {format_duration(self.ttl)} is out of range: "
+                f"expected {format_duration(MIN_TTL)} to {format_duration(MAX_TTL)}"
             )
             raise UsageError(message)
         if not 0 < self.give_up <= self.ttl * MAX_GIVE_UP_SHARE + 1e-9:
             message = f"give-up {self.give_up} s must be at most two thirds of ttl {self.ttl} s"
             raise UsageError(message)
-        if self.beat is not None and not (
-            0 < self.beat <= self.give_up / MIN_BEATS_BEFORE_GIVE_UP + 1e-9
+        if self.renew_every is not None and not (
+            0 < self.renew_every <= self.give_up / MIN_RENEWALS_BEFORE_GIVE_UP + 1e-9
         ):
-            message = f"beat {self.beat} s must be at most a third of give-up {self.give_up} s"
+            message = (
+                f"beat {self.renew_every} s must be at most a third of give-up {self.give_up} s"
+            )
             raise UsageError(message)
 
     @classmethod
     def for_ttl(cls, ttl: float) -> "Timing":
         """Return the timing of a lease that a keeper renews."""
-        return cls(ttl=ttl, give_up=ttl * MAX_GIVE_UP_SHARE, beat=beat_of(ttl))
+        return cls(ttl=ttl, give_up=ttl * MAX_GIVE_UP_SHARE, renew_every=renew_interval(ttl))
 
     @classmethod
-    def unkept(cls, max_hold: float) -> "Timing":
+    def without_renewal(cls, max_hold: float) -> "Timing":
         """Return the timing of a lease that nobody renews and that is valid for `max_hold`."""
-        longest = MAX_TTL / UNKEPT_TTL_FACTOR
+        longest = MAX_TTL / NO_RENEWAL_TTL_FACTOR
         if max_hold > longest:
             message = (
-                f"max-hold {spoken(max_hold)} is too long for a lease that is never renewed: "
-                f"expected at most {spoken(longest)}"
+                f"max-hold {format_duration(max_hold)} is too long for a lease that is never "
+                "renewed: "
+                f"expected at most {format_duration(longest)}"
             )
             raise UsageError(message)
         # A lease can be shorter than max-hold asks for, never shorter than is safe.
-        ttl = max(max_hold * UNKEPT_TTL_FACTOR, MIN_TTL)
-        return cls(ttl=ttl, give_up=ttl * MAX_GIVE_UP_SHARE, beat=None)
+        ttl = max(max_hold * NO_RENEWAL_TTL_FACTOR, MIN_TTL)
+        return cls(ttl=ttl, give_up=ttl * MAX_GIVE_UP_SHARE, renew_every=None)
 
     @property
     def margin(self) -> float:
@@ -130,7 +133,7 @@ class Timing:
         return min(self.ttl / 12, 10.0)
 
 
-def beat_of(ttl: float) -> float:
+def renew_interval(ttl: float) -> float:
     """Return the seconds between two beats of a lease of `ttl` seconds: 20 s for 120 s."""
     return ttl / 6
 

@@ -10,16 +10,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gcs_ci_lock.protocol.obsolete import advanced
+from gcs_ci_lock.protocol.obsolete import with_sequences
 from gcs_ci_lock.protocol.queue import Claimant
-from gcs_ci_lock.protocol.record import HISTORY_LENGTH, Ended, Freeze, Holder, Outcome, Record
+from gcs_ci_lock.protocol.record import HISTORY_LENGTH, Freeze, Holder, Outcome, PastLease, Record
 from gcs_ci_lock.protocol.server_time import Interval
 
 FENCE_PER_SECOND = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Stamped:
     """The record to be written, and the lease's holder in it."""
 
     record: Record
@@ -27,11 +27,11 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Freed:
+class Removed:
     """The record to be written, without the lease's holder, and the lease's end."""
 
     record: Record
-    ended: Ended
+    ended: PastLease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class NotHeld:
         holders: who holds the lock instead.
     """
 
-    ended: Ended | None
+    ended: PastLease | None
     holders: tuple[Holder, ...]
 
 
@@ -56,7 +56,7 @@ def empty_record(name: str, latest: float) -> Record:
     return Record(name=name, fence=math.floor(latest * FENCE_PER_SECOND))
 
 
-def settled(record: Record, earliest: float) -> Record:
+def drop_expired(record: Record, earliest: float) -> Record:
     """Return the record without the holders and the freeze whose time is over."""
     over = [h for h in record.holders if earliest >= h.expires_at]
     if over:
@@ -72,18 +72,18 @@ def settled(record: Record, earliest: float) -> Record:
 
 def grant(
     record: Record, claimant: Claimant, *, now: Interval, beat: int, fence_seen: int
-) -> Written:
+) -> Stamped:
     """Add the claimant to the holders, with the next token.
 
     Args:
-        record: what `settled` returned, and `consider` decided on.
+        record: what `drop_expired` returned, and `decide` decided on.
         claimant: who enters.
         now: one reading of the clock, which also serves the deadline.
         beat: number of this attempt.
         fence_seen: the highest token this process knows of this lock; never granted again.
     """
     if (mine := record.holder(claimant.lease)) is not None:
-        return Written(record=record, holder=mine)
+        return Stamped(record=record, holder=mine)
     fence = max(record.fence, fence_seen) + 1
     holder = Holder(
         lease=claimant.lease,
@@ -95,35 +95,35 @@ def grant(
         # `latest`, not `earliest`: under one stale Date the latter let two in.
         expires_at=now.latest + claimant.ttl,
         ttl=claimant.ttl,
-        beat=beat,
+        revision=beat,
     )
-    return Written(
+    return Stamped(
         record=replace(
             record,
             fence=fence,
             holders=(*record.holders, holder),
-            sequences=advanced(record, claimant),
+            sequences=with_sequences(record, claimant),
         ),
         holder=holder,
     )
 
 
-def renew(record: Record, lease: str, *, now: Interval, beat: int) -> Written | NotHeld:
+def renew(record: Record, lease: str, *, now: Interval, beat: int) -> Stamped | NotHeld:
     """Stamp a lease anew; somebody else's claim or end is left alone."""
     mine = record.holder(lease)
     if mine is None:
         return _not_held(record, lease)
-    renewed = replace(mine, expires_at=now.latest + mine.ttl, beat=beat)
+    renewed = replace(mine, expires_at=now.latest + mine.ttl, revision=beat)
     holders = tuple(renewed if h.lease == lease else h for h in record.holders)
-    return Written(record=replace(record, holders=holders), holder=renewed)
+    return Stamped(record=replace(record, holders=holders), holder=renewed)
 
 
-def release(record: Record, lease: str, *, earliest: float, note: str = "") -> Freed | NotHeld:
+def release(record: Record, lease: str, *, earliest: float, note: str = "") -> Removed | NotHeld:
     """End a lease; it removes only its own."""
-    return _freed(record, lease, "released", earliest, note)
+    return _removed(record, lease, "released", earliest, note)
 
 
-def evict(record: Record, lease: str, *, earliest: float, note: str) -> Freed | NotHeld:
+def evict(record: Record, lease: str, *, earliest: float, note: str) -> Removed | NotHeld:
     """End another's lease; whoever gives the proof, or the order, answers for it.
 
     Args:
@@ -132,7 +132,7 @@ def evict(record: Record, lease: str, *, earliest: float, note: str) -> Freed | 
         earliest: the server time, at the earliest.
         note: the proof that its job is over, or who has ordered it and why.
     """
-    return _freed(record, lease, "evicted", earliest, note)
+    return _removed(record, lease, "evicted", earliest, note)
 
 
 def freeze(record: Record, frozen: Freeze) -> Record:
@@ -147,22 +147,22 @@ def unfreeze(record: Record, *, earliest: float) -> Record:
     return replace(record, frozen=None, freed_at=max(record.freed_at, earliest))
 
 
-def _freed(
+def _removed(
     record: Record, lease: str, outcome: Outcome, earliest: float, note: str
-) -> Freed | NotHeld:
+) -> Removed | NotHeld:
     holder = record.holder(lease)
     if holder is None:
         return _not_held(record, lease)
     ended = _end_of(holder, outcome, earliest, note)
-    return Freed(record=_without(record, [ended]), ended=ended)
+    return Removed(record=_without(record, [ended]), ended=ended)
 
 
 def _not_held(record: Record, lease: str) -> NotHeld:
-    return NotHeld(ended=record.ended(lease), holders=record.holders)
+    return NotHeld(ended=record.past(lease), holders=record.holders)
 
 
-def _end_of(holder: Holder, outcome: Outcome, ended_at: float, note: str) -> Ended:
-    return Ended(
+def _end_of(holder: Holder, outcome: Outcome, ended_at: float, note: str) -> PastLease:
+    return PastLease(
         lease=holder.lease,
         owner=holder.owner,
         token=holder.token,
@@ -174,7 +174,7 @@ def _end_of(holder: Holder, outcome: Outcome, ended_at: float, note: str) -> End
     )
 
 
-def _without(record: Record, ends: Sequence[Ended]) -> Record:
+def _without(record: Record, ends: Sequence[PastLease]) -> Record:
     gone = {ended.lease for ended in ends}
     return replace(
         record,

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass
 
-from gcs_ci_lock.protocol.queue import Turn, most_renewed
+from gcs_ci_lock.protocol.queue import QueuePosition, max_renewable
 from gcs_ci_lock.protocol.record import Record, Slots
 from gcs_ci_lock.protocol.timing import DEFAULT_TTL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class WaitStatus:
     """A look at the lock and its queue.
 
     Attributes:
         name: the lock.
         uri: gs://BUCKET/PREFIX/NAME.
-        record: as `protocol.transitions.settled` returned it.
-        turn: where the waiter stands, or None if the queue has not been looked at.
+        record: as `protocol.transitions.drop_expired` returned it.
+        position: where the waiter stands, or None if the queue has not been looked at.
         waiters: living tickets in the queue, the waiter's own included.
         earliest: server time of the look, seconds since the epoch.
         waited: seconds since it asked for the first of the locks that it wants together.
@@ -29,14 +29,14 @@ class Situation:
     name: str
     uri: str
     record: Record
-    turn: Turn | None
+    position: QueuePosition | None
     waiters: int
     earliest: float
     waited: float
     budget: float
     slots: Slots = 1
     ttl: float = DEFAULT_TTL
-    beside: tuple[str, ...] = ()
+    also_holding: tuple[str, ...] = ()
     trouble: str = ""
 
     @property
@@ -45,14 +45,14 @@ class Situation:
         return min([self.ttl, *(holder.ttl for holder in self.record.holders)])
 
     @property
-    def together(self) -> int:
+    def capacity(self) -> int:
         """Return how many holders there can be at once beside whom the waiter fits."""
-        return int(min(self._tolerated, most_renewed(self.shortest_ttl)))
+        return int(min(self._tolerated, max_renewable(self.shortest_ttl)))
 
     @property
     def kept_out_by_renewals(self) -> bool:
         """Tell whether the waiter would fit if leases were renewed less often."""
-        return self.together <= len(self.record.holders) < self._tolerated
+        return self.capacity <= len(self.record.holders) < self._tolerated
 
     @property
     def _tolerated(self) -> Slots:

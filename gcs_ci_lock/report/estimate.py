@@ -5,7 +5,7 @@ import statistics
 from dataclasses import dataclass
 
 from gcs_ci_lock.protocol.record import Record
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 
 # Older holds say little of what the jobs of today do.
 HOLDS_LOOKED_AT = 10
@@ -24,18 +24,18 @@ class Estimate:
     to_go: float
 
 
-def estimate(situation: Situation) -> Estimate | None:
+def estimate(status: WaitStatus) -> Estimate | None:
     """Return how long the waiter probably has to wait, or None where nothing is known.
 
     Takes no account of how long the present holders have been in, nor of leases that run out.
 
     Args:
-        situation: a look at the lock; frozen, it has no estimate: that is up to a person.
+        status: a look at the lock; frozen, it has no estimate: that is up to a person.
     """
-    hold = typical_hold(situation.record)
-    if hold is None or situation.turn is None or situation.record.frozen is not None:
+    hold = typical_hold(status.record)
+    if hold is None or status.position is None or status.record.frozen is not None:
         return None
-    rounds = math.ceil(situation.turn.place / situation.together)
+    rounds = math.ceil(status.position.rank / status.capacity)
     return Estimate(hold=hold, to_go=rounds * hold)
 
 

@@ -4,10 +4,10 @@ import math
 import re
 from datetime import UTC, datetime
 
-from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import UNLIMITED, Freeze, Owner, Slots
 from gcs_ci_lock.protocol.text import MAX_FOREIGN, printable
-from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.protocol.timing import format_duration
 
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 _TEENS = range(11, 14)
@@ -70,9 +70,9 @@ def slots_text(slots: Slots) -> str:
     return "unlimited" if slots == UNLIMITED else str(int(slots))
 
 
-def place_text(turn: Turn, waiters: int) -> str:
+def place_text(position: QueuePosition, waiters: int) -> str:
     """Return `2nd of 3`."""
-    return f"{ordinal(turn.place)} of {max(waiters, turn.place)}"
+    return f"{ordinal(position.rank)} of {max(waiters, position.rank)}"
 
 
 def about(seconds: float) -> str:
@@ -82,7 +82,7 @@ def about(seconds: float) -> str:
     minutes = _nearest(seconds, 60) // 60
     if minutes < _MINUTES_COUNT:
         return f"{minutes}m"
-    return spoken(_nearest(seconds, 600))
+    return format_duration(_nearest(seconds, 600))
 
 
 def _nearest(seconds: float, step: int) -> int:

@@ -9,7 +9,7 @@ Source: Mermaid's grammar of Gantt charts, `gantt.jison`.
 import re
 from collections.abc import Iterator
 
-from gcs_ci_lock.protocol.record import Ended, Holder, Record
+from gcs_ci_lock.protocol.record import Holder, PastLease, Record
 from gcs_ci_lock.report.format import who
 from gcs_ci_lock.report.markdown import plain
 
@@ -54,7 +54,7 @@ def _sections(record: Record, now: float) -> Iterator[str]:
         yield _bar(holder, "active", now)
 
 
-def _bar(hold: Ended | Holder, look: str, end: float) -> str:
+def _bar(hold: PastLease | Holder, look: str, end: float) -> str:
     # The token comes first: a label that begins with a word could be a keyword.
     label = _FOREIGN.sub("-", f"{hold.token} {who(hold.owner)}")[:_LONGEST_LABEL].rstrip()
     begin = hold.granted_at

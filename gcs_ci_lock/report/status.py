@@ -6,7 +6,7 @@ from typing import Any
 from gcs_ci_lock.protocol.record import Holder, Owner, Record, Ticket
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.ticket_metadata import encode_slots
-from gcs_ci_lock.protocol.timing import spoken
+from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.format import clock_time, freeze_text, link, ordinal, slots_text, who
 
 MOST_SHOWN = 8
@@ -17,7 +17,7 @@ class LockStatus:
     """A look at one lock.
 
     Attributes:
-        record: as `protocol.transitions.settled` returned it.
+        record: as `protocol.transitions.drop_expired` returned it.
         waiters: living tickets, first in line first.
         earliest: server time of the look.
     """
@@ -39,15 +39,16 @@ def status_lines(status: LockStatus) -> list[str]:
     lines += _at_most(shown)
     waiting = [
         f"  waiting   {ordinal(index)}: {who(ticket.owner)}  {link(ticket.owner)}".rstrip()
-        + f", for {spoken(now - ticket.arrival)}, slots {slots_text(ticket.slots)}"
+        + f", for {format_duration(now - ticket.arrival)}, slots {slots_text(ticket.slots)}"
         for index, ticket in enumerate(status.waiters, start=1)
     ]
     lines += _at_most(waiting)
     for ended in list(reversed(record.history))[:3]:
         note = f' ("{printable(ended.note)}")' if ended.note else ""
+        held = format_duration(ended.ended_at - ended.granted_at)
         lines.append(
             f"  before    {who(ended.owner)}: {ended.outcome} at "
-            f"{clock_time(ended.ended_at, now)} after {spoken(ended.ended_at - ended.granted_at)}, "
+            f"{clock_time(ended.ended_at, now)} after {held}, "
             f"token {ended.token}{note}"
         )
     return lines
@@ -76,7 +77,7 @@ def status_json(status: LockStatus) -> dict[str, Any]:
                 "expires_at": holder.expires_at,
                 "held_s": round(now - holder.granted_at, 3),
                 "ttl_s": holder.ttl,
-                "beat": holder.beat,
+                "beat": holder.revision,
             }
             for holder in record.holders
         ],
@@ -108,9 +109,10 @@ def _owner(owner: Owner) -> dict[str, str]:
 
 def _holder_line(holder: Holder, now: float) -> str:
     reason = f', reason: "{printable(holder.owner.reason)}"' if holder.owner.reason else ""
+    held = format_duration(now - holder.granted_at)
     return (
         f"  held by   {who(holder.owner)}  {link(holder.owner)}".rstrip()
-        + f", since {clock_time(holder.granted_at, now)} ({spoken(now - holder.granted_at)}), "
+        + f", since {clock_time(holder.granted_at, now)} ({held}), "
         f"until {clock_time(holder.expires_at, now)} if not renewed, token {holder.token}, "
         f"slots {slots_text(holder.slots)}{reason}"
     )

@@ -18,25 +18,25 @@ from rich.text import Text
 
 from gcs_ci_lock.protocol.record import Holder
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.format import freeze_text, link, who
-from gcs_ci_lock.report.phrases import held_text, renewals_text, standing, waited_text
+from gcs_ci_lock.report.phrases import held_text, position_text, renewals_text, waited_text
 
 MOST_SHOWN = 3
 _BAR_WIDTH = 24
 
 
-class LiveWait:
+class WaitDisplay:
     """An observer of a wait that draws it at every look, in the caller's thread."""
 
-    def __init__(self, console: Console, *, asking: Callable[[str], None]) -> None:
+    def __init__(self, console: Console, *, on_claim: Callable[[str], None]) -> None:
         """Draw nothing yet.
 
         Args:
             console: the terminal; its stream must not fail.
-            asking: is given the lease id before it is claimed.
+            on_claim: is given the lease id before it is claimed.
         """
-        self._asking = asking
+        self._on_claim = on_claim
         self._live = Live(
             console=console,
             auto_refresh=False,
@@ -45,20 +45,20 @@ class LiveWait:
             redirect_stderr=False,
         )
 
-    def asking(self, lease: str) -> None:
+    def on_claim(self, lease: str) -> None:
         """Hand the lease id on."""
-        self._asking(lease)
+        self._on_claim(lease)
 
-    def waiting(self, situation: Situation) -> None:
+    def on_wait(self, status: WaitStatus) -> None:
         """Draw the situation in the place of the one before."""
-        if situation.budget <= 0:
+        if status.budget <= 0:
             # One try: the refusal says all of it.
             return
         if not self._live.is_started:
             self._live.start()
             # A hidden cursor would outlive a process that is killed.
             self._live.console.show_cursor()
-        self._live.update(picture(situation), refresh=True)
+        self._live.update(picture(status), refresh=True)
 
     def __enter__(self) -> Self:
         """Begin with nothing: a lock that is free is not waited for."""
@@ -74,32 +74,32 @@ class LiveWait:
         self._live.stop()
 
 
-def picture(situation: Situation) -> RenderableType:
+def picture(status: WaitStatus) -> RenderableType:
     """Return who holds the lock, where the waiter stands and how much of its time is over."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(no_wrap=True, style="dim")
     rows.add_column(overflow="fold")
-    record = situation.record
+    record = status.record
     if record.frozen is not None:
-        rows.add_row("frozen", Text(freeze_text(record.frozen, situation.earliest), style="cyan"))
+        rows.add_row("frozen", Text(freeze_text(record.frozen, status.earliest), style="cyan"))
     for holder in record.holders[:MOST_SHOWN]:
-        rows.add_row("held by", _holder(holder, situation.earliest))
+        rows.add_row("held by", _holder(holder, status.earliest))
     if (hidden := len(record.holders) - MOST_SHOWN) > 0:
         rows.add_row("", Text(f"... and {hidden} more"))
     if not record.holders and not record.frozen:
-        ahead = situation.turn.ahead if situation.turn else ()
+        ahead = status.position.ahead if status.position else ()
         before = f", but {who(ahead[0].owner)} stands before you" if ahead else ""
         rows.add_row("free", Text(f"not yet yours{before}"))
-    if full := renewals_text(situation):
+    if full := renewals_text(status):
         rows.add_row("full", Text(full))
-    if situation.beside:
-        rows.add_row("you hold", Text(", ".join(situation.beside)))
-    if place := standing(situation):
+    if status.also_holding:
+        rows.add_row("you hold", Text(", ".join(status.also_holding)))
+    if place := position_text(status):
         rows.add_row("you are", Text(place))
-    rows.add_row("time", _time(situation))
-    if situation.trouble:
-        rows.add_row("trouble", Text(f"{printable(situation.trouble)}; trying again", style="red"))
-    title = Text(f'Waiting for lock "{printable(situation.name)}"', style="bold")
+    rows.add_row("time", _time(status))
+    if status.trouble:
+        rows.add_row("trouble", Text(f"{printable(status.trouble)}; trying again", style="red"))
+    title = Text(f'Waiting for lock "{printable(status.name)}"', style="bold")
     panel = Panel(rows, title=title, title_align="left", box=box.ROUNDED)
     # The cursor rests below the frame: there a terminal echoes ^C without breaking a full line.
     return Group(panel, Text())
@@ -116,9 +116,9 @@ def _holder(holder: Holder, earliest: float) -> RenderableType:
     return Group(*lines)
 
 
-def _time(situation: Situation) -> RenderableType:
-    done = min(max(situation.waited, 0.0), situation.budget)
-    bar = ProgressBar(total=situation.budget, completed=done, width=_BAR_WIDTH)
+def _time(status: WaitStatus) -> RenderableType:
+    done = min(max(status.waited, 0.0), status.budget)
+    bar = ProgressBar(total=status.budget, completed=done, width=_BAR_WIDTH)
     row = Table.grid(padding=(0, 2))
-    row.add_row(bar, Text(waited_text(situation)))
+    row.add_row(bar, Text(waited_text(status)))
     return row

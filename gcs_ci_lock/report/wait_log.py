@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from gcs_ci_lock.ports import Clock
-from gcs_ci_lock.protocol.wait_status import Situation
-from gcs_ci_lock.report.messages import waiting_lines, waiting_title
+from gcs_ci_lock.protocol.wait_status import WaitStatus
+from gcs_ci_lock.report.messages import wait_lines, wait_title
 
 REPEAT_EVERY = 60.0
 
@@ -12,7 +12,7 @@ REPEAT_EVERY = 60.0
 Show = Callable[[str, Sequence[str]], None]
 
 
-def plainly(say: Callable[[str], object]) -> Show:
+def print_lines(say: Callable[[str], object]) -> Show:
     """Return what prints lines one by one, without their title: they say it all.
 
     Args:
@@ -26,48 +26,48 @@ def plainly(say: Callable[[str], object]) -> Show:
     return show
 
 
-class Progress:
+class WaitLog:
     """An observer of a wait that prints."""
 
-    def __init__(self, show: Show, *, clock: Clock, asking: Callable[[str], None]) -> None:
+    def __init__(self, show: Show, *, clock: Clock, on_claim: Callable[[str], None]) -> None:
         """Print nothing yet.
 
         Args:
             show: prints one message.
             clock: for the repetition.
-            asking: is given the lease id before it is claimed.
+            on_claim: is given the lease id before it is claimed.
         """
         self._show = show
         self._clock = clock
-        self._asking = asking
+        self._on_claim = on_claim
         self._told: object = None
         self._told_at = 0.0
 
-    def asking(self, lease: str) -> None:
+    def on_claim(self, lease: str) -> None:
         """Hand the lease id on."""
-        self._asking(lease)
+        self._on_claim(lease)
 
-    def waiting(self, situation: Situation) -> None:
-        """Print the situation if it has changed, or has not been told for a minute."""
-        if situation.budget <= 0:
+    def on_wait(self, status: WaitStatus) -> None:
+        """Print the status if it has changed, or has not been told for a minute."""
+        if status.budget <= 0:
             # One try: the refusal says all of it.
             return
-        boot = self._clock.boot()
-        news = _news(situation)
-        if news == self._told and boot - self._told_at < REPEAT_EVERY:
+        boot = self._clock.boottime()
+        content = _content(status)
+        if content == self._told and boot - self._told_at < REPEAT_EVERY:
             return
-        self._told = news
+        self._told = content
         self._told_at = boot
-        self._show(waiting_title(situation), waiting_lines(situation))
+        self._show(wait_title(status), wait_lines(status))
 
 
-def _news(situation: Situation) -> object:
+def _content(status: WaitStatus) -> object:
     """Return what is worth a new message; a beat is not."""
-    record = situation.record
+    record = status.record
     return (
         tuple(h.lease for h in record.holders),
         record.frozen,
-        situation.turn.place if situation.turn else None,
-        situation.waiters,
-        bool(situation.trouble),
+        status.position.rank if status.position else None,
+        status.waiters,
+        bool(status.trouble),
     )

@@ -1,1 +1,1 @@
-"""The implementations of `ports.Store`."""
+"""The implementations of `ports.ObjectStore`."""

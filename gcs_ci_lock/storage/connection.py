@@ -16,7 +16,8 @@ from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.storage.credentials import load, load_named
 from gcs_ci_lock.storage.endpoint import Endpoint
 from gcs_ci_lock.storage.gcs import GcsStore
-from gcs_ci_lock.storage.pinned import Pinned
+from gcs_ci_lock.storage.pinned import PinnedCredentials
+from gcs_ci_lock.system.http_auth import no_auth
 
 GOOGLE = "https://storage.googleapis.com"
 
@@ -26,7 +27,7 @@ def connect(
     *,
     endpoint: str | None,
     environ: Mapping[str, str],
-    pinned: Pinned | None = None,
+    pinned: PinnedCredentials | None = None,
     clock: Clock,
     server_clock: ServerClock,
     log: Callable[[str], None] | None = None,
@@ -57,7 +58,7 @@ def connect(
         # A token that is refused is renewed once: a request that got 401 was not carried out.
         session = AuthorizedSession(credentials, max_refresh_attempts=1)
     # Else a password of ~/.netrc would replace the token.
-    session.auth = _unchanged
+    session.auth = no_auth
     if target.loopback:
         # A proxy for the world outside must not divert what never leaves this machine.
         session.trust_env = False
@@ -94,11 +95,11 @@ class _Observed(HTTPAdapter):
         self._log = log
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401 - handed on as they came
-        sent = self._clock.boot()
+        sent = self._clock.boottime()
         outcome = "no answer"
         try:
             response = super().send(request, **options)
-            received = self._clock.boot()
+            received = self._clock.boottime()
             outcome = str(response.status_code)
             date = _date(response.headers.get("Date", ""))
             if date is not None:
@@ -107,12 +108,8 @@ class _Observed(HTTPAdapter):
         finally:
             if self._log is not None:
                 url = printable(request.url or "", limit=300)
-                took = (self._clock.boot() - sent) * 1000
+                took = (self._clock.boottime() - sent) * 1000
                 self._log(f"{request.method} {url} -> {outcome} in {took:.0f} ms")
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _date(header: str) -> float | None:

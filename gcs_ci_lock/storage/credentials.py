@@ -16,7 +16,7 @@ from google.auth.compute_engine import _metadata
 from gcs_ci_lock.errors import Denied, UsageError
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.storage.federation import Federation, federated
-from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, Pinned
+from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, PinnedCredentials
 from gcs_ci_lock.system.private_file import open_regular
 
 SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -29,9 +29,9 @@ _EXPECTED: Final = (
 )
 
 
-def pin(
+def resolve_credentials(
     environ: Mapping[str, str], *, credentials_json: str = "", federation: Federation | None = None
-) -> Pinned:
+) -> PinnedCredentials:
     """Return the credentials by their content: those given, else the file's, else the machine's.
 
     Args:
@@ -50,13 +50,13 @@ def pin(
                 "them"
             )
             raise UsageError(message)
-        return Pinned(info=federated(federation, environ))
+        return PinnedCredentials(info=federated(federation, environ))
     if credentials_json:
-        given = _typed(Pinned.decode(credentials_json, source="credentials-json"))
-        return Pinned(info=_with_token(given))
+        given = _typed(PinnedCredentials.from_json(credentials_json, source="credentials-json"))
+        return PinnedCredentials(info=_with_token(given))
     named = _named(environ)
     # No keeper elsewhere sees the file of a token: it is read now.
-    return AMBIENT if named is None else Pinned(info=_with_token(named))
+    return AMBIENT if named is None else PinnedCredentials(info=_with_token(named))
 
 
 # What the library raises at configurations of an unknown shape.
@@ -77,10 +77,10 @@ def load_named(environ: Mapping[str, str]) -> auth_credentials.Credentials:
         Denied: there are none, or they cannot be used.
     """
     named = _named(environ)
-    return load(AMBIENT if named is None else Pinned(info=named))
+    return load(AMBIENT if named is None else PinnedCredentials(info=named))
 
 
-def load(pinned: Pinned) -> auth_credentials.Credentials:
+def load(pinned: PinnedCredentials) -> auth_credentials.Credentials:
     """Return credentials that renew their own tokens.
 
     Raises:
@@ -138,12 +138,14 @@ class _Known(identity_pool.SubjectTokenSupplier):
 def _named(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
     """Return the configuration in the file that is named, else in gcloud's own, else None."""
     if path := environ.get(FILE_VARIABLE):
-        return _readable(lambda: _typed(Pinned.decode(_text_of(Path(path)), source=path)))
+        return _readable(
+            lambda: _typed(PinnedCredentials.from_json(_text_of(Path(path)), source=path))
+        )
     home = Path(environ.get("HOME", "/")) / ".config" / "gcloud"
     own = Path(environ.get("CLOUDSDK_CONFIG") or home) / "application_default_credentials.json"
     if not own.is_file():
         return None
-    return _readable(lambda: _typed(Pinned.decode(_text_of(own), source=str(own))))
+    return _readable(lambda: _typed(PinnedCredentials.from_json(_text_of(own), source=str(own))))
 
 
 def _with_token(info: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -167,7 +169,7 @@ def _subject(source: Mapping[str, Any]) -> str:
     form = source.get("format")
     if not isinstance(form, Mapping) or form.get("type") != "json":
         return text.strip()
-    document = Pinned.decode(text, source="the subject token's file").info or {}
+    document = PinnedCredentials.from_json(text, source="the subject token's file").info or {}
     return str(document.get(str(form.get("subject_token_field_name")), ""))
 
 
@@ -181,7 +183,7 @@ def _text_of(path: Path) -> str:
     return body.decode(errors="replace")
 
 
-def _typed(pinned: Pinned) -> Mapping[str, Any]:
+def _typed(pinned: PinnedCredentials) -> Mapping[str, Any]:
     info = pinned.info or {}
     if not isinstance(info.get("type"), str):
         message = (

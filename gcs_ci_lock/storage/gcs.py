@@ -9,9 +9,9 @@ from typing import IO, cast
 
 from google.cloud import storage
 
-from gcs_ci_lock.errors import Changed, StoreError
-from gcs_ci_lock.ports import Entry, Found, Missing, Unchanged
-from gcs_ci_lock.storage.responses import NoObject, NotModified, Refusals
+from gcs_ci_lock.errors import PreconditionFailed, StoreError
+from gcs_ci_lock.ports import NotFound, NotModified, ObjectInfo, ObjectRead
+from gcs_ci_lock.storage.responses import NotModifiedResponse, ObjectNotFound, ResponseErrors
 
 # A page has up to a thousand entries; a queue that long is no queue.
 MOST_PAGES = 100
@@ -27,12 +27,12 @@ class GcsStore:
         # Not get_bucket(): that would be a request, and need a permission on the bucket.
         self._bucket = client.bucket(bucket)
         self._name = bucket
-        self._refusals = Refusals(bucket)
+        self._refusals = ResponseErrors(bucket)
 
     def read(
         self, path: str, *, known: int | None, limit: int, timeout: float
-    ) -> Found | Missing | Unchanged:
-        """Read one object; see `ports.Store.read`."""
+    ) -> ObjectRead | NotFound | NotModified:
+        """Read one object; see `ports.ObjectStore.read`."""
         blob = self._bucket.blob(path)
         sink = _Sink(limit)
         try:
@@ -44,22 +44,22 @@ class GcsStore:
                     retry=None,
                 )
                 generation = int(blob.generation or 0)
-        except NotModified:
+        except NotModifiedResponse:
             if known is None:
                 raise
-            return Unchanged()
-        except NoObject:
-            return Missing()
+            return NotModified()
+        except ObjectNotFound:
+            return NotFound()
         except _TooLargeError:
             # Nobody writes over what nobody has read: its generation does not matter.
-            return Found(body=None, generation=0)
+            return ObjectRead(body=None, generation=0)
         if not generation:
             message = f"{self._uri(path)} came without a generation: expected a Cloud Storage API"
             raise StoreError(message)
         # A server that ignores the precondition sends it again.
         if generation == known:
-            return Unchanged()
-        return Found(body=bytes(sink.body), generation=generation)
+            return NotModified()
+        return ObjectRead(body=bytes(sink.body), generation=generation)
 
     def write(
         self,
@@ -69,8 +69,8 @@ class GcsStore:
         generation: int,
         metadata: Mapping[str, str] | None = None,
         timeout: float,
-    ) -> Entry:
-        """Replace or create one object; see `ports.Store.write`."""
+    ) -> ObjectInfo:
+        """Replace or create one object; see `ports.ObjectStore.write`."""
         blob = self._bucket.blob(path)
         blob.cache_control = "no-store"
         if metadata is not None:
@@ -85,37 +85,37 @@ class GcsStore:
                     retry=None,
                 )
                 return _entry(blob)
-        except NoObject:
+        except ObjectNotFound:
             if generation:
                 message = f"{self._uri(path)} is gone"
-                raise Changed(message) from None
+                raise PreconditionFailed(message) from None
             raise self._refusals.no_bucket() from None
 
-    def list(self, prefix: str, *, timeout: float) -> Sequence[Entry]:
-        """Return all objects below a prefix; see `ports.Store.list`."""
+    def list(self, prefix: str, *, timeout: float) -> Sequence[ObjectInfo]:
+        """Return all objects below a prefix; see `ports.ObjectStore.list`."""
         try:
             with self._refusals.translated(f"listing {prefix}"):
                 blobs = self._client.list_blobs(
                     self._bucket, prefix=prefix, fields=LISTED, timeout=timeout, retry=None
                 )
-                entries: list[Entry] = []
+                entries: list[ObjectInfo] = []
                 for number, page in enumerate(blobs.pages, start=1):
                     if number > MOST_PAGES:
                         message = f"listing {prefix}: expected at most {MOST_PAGES} pages"
                         raise StoreError(message)
                     entries += [_entry(blob) for blob in page]
                 return entries
-        except NoObject:
+        except ObjectNotFound:
             raise self._refusals.no_bucket() from None
 
     def delete(self, path: str, *, generation: int, timeout: float) -> None:
-        """Delete one object; see `ports.Store.delete`."""
+        """Delete one object; see `ports.ObjectStore.delete`."""
         try:
             with self._refusals.translated(f"deleting {path}"):
                 self._bucket.blob(path).delete(
                     if_generation_match=generation, timeout=timeout, retry=None
                 )
-        except NoObject:
+        except ObjectNotFound:
             return
 
     def _uri(self, path: str) -> str:
@@ -145,9 +145,9 @@ class _Sink:
         return offset
 
 
-def _entry(blob: storage.Blob) -> Entry:
+def _entry(blob: storage.Blob) -> ObjectInfo:
     created, updated = blob.time_created, blob.updated
-    return Entry(
+    return ObjectInfo(
         path=str(blob.name),
         generation=int(blob.generation),
         created_text=created.isoformat() if created else "",

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Literal, TypeVar
 
-from gcs_ci_lock.errors import Changed
-from gcs_ci_lock.ports import Clock, Entry, Found, Missing, ServerClock, Unchanged
+from gcs_ci_lock.errors import PreconditionFailed
+from gcs_ci_lock.ports import Clock, NotFound, NotModified, ObjectInfo, ObjectRead, ServerClock
 
 _T = TypeVar("_T")
 Moment = Literal["before", "after"]
@@ -24,10 +24,10 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Object:
     body: bytes
-    entry: Entry
+    entry: ObjectInfo
 
 
-class Bucket:
+class MemoryBucket:
     """The server's side: objects, generations and the server's clock."""
 
     def __init__(self, server_time: Callable[[], float]) -> None:
@@ -58,7 +58,7 @@ class MemoryStore:
 
     def __init__(
         self,
-        bucket: Bucket,
+        bucket: MemoryBucket,
         *,
         clock: Clock,
         server_clock: ServerClock,
@@ -86,8 +86,8 @@ class MemoryStore:
         known: int | None,
         limit: int,
         timeout: float,  # noqa: ARG002 - nothing takes time here
-    ) -> Found | Missing | Unchanged:
-        """Read one object; see `ports.Store.read`."""
+    ) -> ObjectRead | NotFound | NotModified:
+        """Read one object; see `ports.ObjectStore.read`."""
         return self._answered(
             Request(method="read", path=path), lambda: self._read(path, known, limit)
         )
@@ -100,23 +100,23 @@ class MemoryStore:
         generation: int,
         metadata: Mapping[str, str] | None = None,
         timeout: float,  # noqa: ARG002
-    ) -> Entry:
-        """Replace or create one object; see `ports.Store.write`."""
+    ) -> ObjectInfo:
+        """Replace or create one object; see `ports.ObjectStore.write`."""
         return self._answered(
             Request(method="write", path=path),
             lambda: self._write(path, body, generation, metadata or {}),
         )
 
-    def list(self, prefix: str, *, timeout: float) -> Sequence[Entry]:  # noqa: ARG002
-        """Return all objects below a prefix; see `ports.Store.list`."""
+    def list(self, prefix: str, *, timeout: float) -> Sequence[ObjectInfo]:  # noqa: ARG002
+        """Return all objects below a prefix; see `ports.ObjectStore.list`."""
         return self._answered(Request(method="list", path=prefix), lambda: self._list(prefix))
 
     def delete(self, path: str, *, generation: int, timeout: float) -> None:  # noqa: ARG002
-        """Delete one object; see `ports.Store.delete`."""
+        """Delete one object; see `ports.ObjectStore.delete`."""
         self._answered(Request(method="delete", path=path), lambda: self._delete(path, generation))
 
     def _answered(self, request: Request, carry_out: Callable[[], _T]) -> _T:
-        sent = self._clock.boot()
+        sent = self._clock.boottime()
         self.requests.append(request)
         self._fault(request, "before")
         try:
@@ -124,23 +124,27 @@ class MemoryStore:
         finally:
             date = float(floor(self._bucket.server_time()))
             self._fault(request, "after")
-            self._server_clock.observe(date=date, sent=sent, received=self._clock.boot())
+            self._server_clock.observe(date=date, sent=sent, received=self._clock.boottime())
         return answer
 
-    def _read(self, path: str, known: int | None, limit: int) -> Found | Missing | Unchanged:
+    def _read(
+        self, path: str, known: int | None, limit: int
+    ) -> ObjectRead | NotFound | NotModified:
         there = self._bucket.objects.get(path)
         if there is None:
-            return Missing()
+            return NotFound()
         if there.entry.generation == known:
-            return Unchanged()
+            return NotModified()
         if len(there.body) > limit:
-            return Found(body=None, generation=0)
-        return Found(body=there.body, generation=there.entry.generation)
+            return ObjectRead(body=None, generation=0)
+        return ObjectRead(body=there.body, generation=there.entry.generation)
 
-    def _write(self, path: str, body: bytes, generation: int, metadata: Mapping[str, str]) -> Entry:
+    def _write(
+        self, path: str, body: bytes, generation: int, metadata: Mapping[str, str]
+    ) -> ObjectInfo:
         self._expect(path, generation)
         stamp = self._bucket.stamp()
-        entry = Entry(
+        entry = ObjectInfo(
             path=path,
             generation=self._bucket.next_generation(),
             created_text=stamp,
@@ -150,7 +154,7 @@ class MemoryStore:
         self._bucket.objects[path] = _Object(body=body, entry=entry)
         return entry
 
-    def _list(self, prefix: str) -> Sequence[Entry]:
+    def _list(self, prefix: str) -> Sequence[ObjectInfo]:
         return [
             o.entry for path, o in sorted(self._bucket.objects.items()) if path.startswith(prefix)
         ]
@@ -165,7 +169,7 @@ class MemoryStore:
         found = there.entry.generation if there else 0
         if found != generation:
             message = f"{path} has generation {found}, not {generation}"
-            raise Changed(message)
+            raise PreconditionFailed(message)
 
 
 def _no_fault(_request: Request, _moment: Moment) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.json_reader import Invalid, Reader, parsed
+from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader, parse_json
 
 # A subject token that is known only as text stands here in the credential source; not Google's.
 TOKEN_KEY: Final = "gcs_ci_lock_token"  # noqa: S105 - the name of a field
@@ -22,7 +22,7 @@ _LEAST_SECRET: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pinned:
+class PinnedCredentials:
     """A Google credential configuration; secret.
 
     Attributes:
@@ -36,12 +36,12 @@ class Pinned:
         """Return every text that must not be seen in a log."""
         return tuple(_secrets(self.info)) if self.info is not None else ()
 
-    def encoded(self) -> str:
+    def to_json(self) -> str:
         """Return it as one line of JSON."""
         return json.dumps(self.info)
 
     @classmethod
-    def decode(cls, text: str, *, source: str) -> "Pinned":
+    def from_json(cls, text: str, *, source: str) -> "PinnedCredentials":
         """Read it again, or what a user gave.
 
         Args:
@@ -52,9 +52,9 @@ class Pinned:
             UsageError: it is no JSON object; nothing of it is in the message.
         """
         try:
-            document = parsed(text.encode(errors="replace"))
-            return cls(info=None if document is None else Reader("it", document).json)
-        except Invalid:
+            document = parse_json(text.encode(errors="replace"))
+            return cls(info=None if document is None else JsonReader("it", document).json)
+        except InvalidJson:
             message = (
                 f"{source} is not a Google credential configuration: expected the JSON of a "
                 "service account key or of a workload identity federation"
@@ -62,7 +62,7 @@ class Pinned:
             raise UsageError(message) from None
 
 
-AMBIENT: Final = Pinned(info=None)
+AMBIENT: Final = PinnedCredentials(info=None)
 
 
 def _secrets(value: object, *, secret: bool = False) -> Iterator[str]:

@@ -10,7 +10,7 @@ from google.api_core import exceptions as refusals
 from google.auth import exceptions as auth_errors
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
-from gcs_ci_lock.errors import Ambiguous, BucketMissing, Changed, Denied, StoreError
+from gcs_ci_lock.errors import BucketMissing, Denied, OutcomeUnknown, PreconditionFailed, StoreError
 from gcs_ci_lock.protocol.text import printable
 
 # What real Cloud Storage and its test servers say when it is the bucket that is missing.
@@ -22,15 +22,15 @@ _TOO_MANY = frozenset({429, 503})
 _SERVER_ERROR = 500
 
 
-class NotModified(StoreError):
+class NotModifiedResponse(StoreError):
     """304."""
 
 
-class NoObject(Exception):
+class ObjectNotFound(Exception):
     """404 for an object."""
 
 
-class Refusals:
+class ResponseErrors:
     """The refusals of one bucket."""
 
     def __init__(self, bucket: str) -> None:
@@ -65,7 +65,7 @@ class Refusals:
             raise StoreError(message) from None
         except (requests.RequestException, DataCorruption, OSError) as error:
             message = f"{doing}: no answer from the storage server ({_cause(error)})"
-            raise Ambiguous(message) from None
+            raise OutcomeUnknown(message) from None
         except (
             ArithmeticError,
             AttributeError,
@@ -75,7 +75,7 @@ class Refusals:
             ValueError,
         ) as error:
             message = f"{doing}: the answer cannot be understood ({_cause(error)})"
-            raise Ambiguous(message) from None
+            raise OutcomeUnknown(message) from None
 
     def _refused(  # noqa: PLR0911 - a table
         self, doing: str, status: int, text: str, details: str
@@ -84,13 +84,13 @@ class Refusals:
         message = f"{doing} in bucket {self._name}: the storage server answered {status} ({said})"
         match status:
             case 304:
-                return NotModified(message)
+                return NotModifiedResponse(message)
             case 404:
-                return self.no_bucket() if _NO_BUCKET.search(text) else NoObject()
+                return self.no_bucket() if _NO_BUCKET.search(text) else ObjectNotFound()
             case 412:
-                return Changed(message)
+                return PreconditionFailed(message)
             case 403 if "ateLimitExceeded" in details:
-                return Ambiguous(message, busy=True)
+                return OutcomeUnknown(message, busy=True)
             case 401 | 403:
                 return Denied(
                     f"{message}. Expected permission for storage.objects.create, delete, get and "
@@ -98,7 +98,7 @@ class Refusals:
                     "that are still valid"
                 )
             case _ if status in _TRY_AGAIN or status >= _SERVER_ERROR:
-                return Ambiguous(message, busy=status in _TOO_MANY)
+                return OutcomeUnknown(message, busy=status in _TOO_MANY)
             case _:
                 return StoreError(message)
 
@@ -119,7 +119,7 @@ def _first_exception(error: object) -> Exception | None:
 
 def _auth_error(doing: str, error: auth_errors.GoogleAuthError) -> StoreError:
     if isinstance(error, auth_errors.TransportError) or error.retryable:
-        return Ambiguous(f"{doing}: no answer from the token server ({_cause(error)})")
+        return OutcomeUnknown(f"{doing}: no answer from the token server ({_cause(error)})")
     return Denied(
         f"{doing}: the credentials were refused ({_cause(error)}). Expected valid ones: "
         "google-github-actions/auth in a workflow, `gcloud auth application-default login` here"

@@ -24,7 +24,7 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class ChildExited:
     """The command ended by itself, or by a signal that was meant for it.
 
     Attributes:
@@ -34,7 +34,7 @@ class Finished:
     exit_code: int
 
 
-class Command:
+class Child:
     """One child process in a process group of its own.
 
     It is told SIGTERM by the kernel when this process dies: a lease that nobody renews any more
@@ -79,7 +79,7 @@ class Command:
         clock: Clock,
         kill_within: float,
         pending: Callable[[], int | None],
-    ) -> Finished | Lost:
+    ) -> ChildExited | Lost:
         """Wait until it ends; on loss it gets SIGTERM, and SIGKILL after a grace.
 
         Args:
@@ -93,17 +93,17 @@ class Command:
                 self._signal(number)
             while True:
                 if (exit_code := self._wait(_LOOK_EVERY)) is not None:
-                    return Finished(exit_code=exit_code)
-                self._terminal.keep_going()
+                    return ChildExited(exit_code=exit_code)
+                self._terminal.resume_if_stopped()
                 if (loss := lost()) is not None:
                     self._end(clock, min(GRACE, kill_within))
                     return loss
 
     def _end(self, clock: Clock, grace: float) -> None:
-        until = clock.boot() + grace
+        until = clock.boottime() + grace
         self._signal(signal.SIGTERM)
-        while clock.boot() < until:
-            if self._wait(min(_LOOK_EVERY, max(until - clock.boot(), 0.0))) is not None:
+        while clock.boottime() < until:
+            if self._wait(min(_LOOK_EVERY, max(until - clock.boottime(), 0.0))) is not None:
                 break
         # Whatever it started and left behind goes too.
         self._signal(signal.SIGKILL)
@@ -167,7 +167,7 @@ class _Terminal:
         except OSError:
             self._ours = None
 
-    def keep_going(self) -> None:
+    def resume_if_stopped(self) -> None:
         """Let a command that was stopped from the terminal go on.
 
         Nobody could start it again: no shell knows of it, and its lease would go on being renewed.

@@ -24,7 +24,7 @@ _LEASE_ID_LENGTH = 26
 class SystemClock:
     """This machine's boot clock."""
 
-    def boot(self) -> float:
+    def boottime(self) -> float:
         """Return seconds since the machine started, suspension included."""
         return time.clock_gettime(_BOOT_CLOCK)
 
@@ -62,7 +62,7 @@ class ObservedServerClock:
         return now
 
 
-class SystemChance:
+class SystemRandom:
     """Randomness of the operating system."""
 
     def fraction(self) -> float:

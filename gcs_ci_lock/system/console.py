@@ -35,7 +35,7 @@ def write_text(stream: TextIO | None, text: str) -> bool:
     return True
 
 
-class Unfailing(io.StringIO):
+class BestEffortStream(io.StringIO):
     """A stream in front of another, for a library that would fail where that one fails."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -49,13 +49,13 @@ class Unfailing(io.StringIO):
         return len(text)
 
 
-def say(text: str) -> None:
+def print_err(text: str) -> None:
     """Print lines for people, where they never mix with data; no command, whatever is in them."""
     for line in text.split("\n"):
         write_line(sys.stderr, printable(line, limit=MOST_SAID))
 
 
-def open_missing_streams() -> None:
+def ensure_standard_fds() -> None:
     """Let the numbers 0 to 2 lead nowhere where they are closed.
 
     Else the next file that is opened gets one of them, and a child would write its text there.

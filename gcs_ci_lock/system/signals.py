@@ -7,7 +7,7 @@ from gcs_ci_lock.ports import Clock, Stop
 LOOK_EVERY = 0.5
 
 
-class WantedStop:
+class StopWhen:
     """A `Stop` that is also uttered when something outside says that the work is not wanted."""
 
     def __init__(self, stop: Stop, wanted: Callable[[], bool], clock: Clock) -> None:
@@ -22,7 +22,7 @@ class WantedStop:
 
     def wait(self, seconds: float, /) -> bool:
         """Wait until either is uttered or the time is over."""
-        until = self._clock.boot() + seconds
-        while not self.is_set() and (left := until - self._clock.boot()) > 0:
+        until = self._clock.boottime() + seconds
+        while not self.is_set() and (left := until - self._clock.boottime()) > 0:
             self._stop.wait(min(left, LOOK_EVERY))
         return self.is_set()

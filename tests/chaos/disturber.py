@@ -45,7 +45,7 @@ class Disturber:
         self._proxy = proxy
         self._random = random
         self._clock = SystemClock()
-        self._next = self._clock.boot() + 2
+        self._next = self._clock.boottime() + 2
         self._disturbances = 0
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._directed: list[tuple[Run, str, Callable[[Run, float], None]]] = []
@@ -58,7 +58,7 @@ class Disturber:
 
     def go_on(self) -> None:
         """Do what is due."""
-        now = self._clock.boot()
+        now = self._clock.boottime()
         self._do_what_is_due(now)
         self._disturb_as_directed()
         if now >= self._next:
@@ -208,7 +208,7 @@ class Disturber:
         self._figures.restarts += 1
 
     def _after(self, seconds: float, act: Callable[[], None]) -> None:
-        self._later.append((self._clock.boot() + seconds, act))
+        self._later.append((self._clock.boottime() + seconds, act))
 
     def _do_what_is_due(self, now: float) -> None:
         due = [act for at, act in self._later if at <= now]

@@ -96,7 +96,7 @@ class ChaosProxy:
     def part(self, port: int, seconds: float, manner: Manner) -> None:
         """Let nothing through a port for a while: neither a request nor an answer."""
         gate = self._gates[port]
-        gate.manner, gate.parted_until = manner, self._clock.boot() + seconds
+        gate.manner, gate.parted_until = manner, self._clock.boottime() + seconds
         if manner == "reset":
             gate.cut()
 
@@ -121,7 +121,7 @@ class ChaosProxy:
 
     def now(self) -> float:
         """Return the boot clock."""
-        return self._clock.boot()
+        return self._clock.boottime()
 
     def __enter__(self) -> Self:
         for gate in self._gates:

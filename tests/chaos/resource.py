@@ -191,7 +191,7 @@ class Ledger:
     def _append(
         self, file: int, run: str, event: str, *, token: int = 0, refused: bool = False
     ) -> None:
-        note = {"run": run, "event": event, "at": self._clock.boot()}
+        note = {"run": run, "event": event, "at": self._clock.boottime()}
         note |= {"token": token, "refused": refused} if event in ACCESSES else {}
         # A line of its own also where a killed process has left half a line.
         os.pwrite(file, f"\n{json.dumps(note)}".encode(), os.fstat(file).st_size)

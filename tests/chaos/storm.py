@@ -55,10 +55,10 @@ def storm(plan: Plan) -> Figures:
 
 def _rage(plan: Plan, figures: Figures, workers: Workers, proxy: ChaosProxy) -> None:
     clock = SystemClock()
-    began = next_count = clock.boot()
+    began = next_count = clock.boottime()
     disturber = Disturber(workers, figures, proxy, Random(plan.seed))
     disturber.begin()
-    while (now := clock.boot()) < began + plan.seconds:
+    while (now := clock.boottime()) < began + plan.seconds:
         if now >= next_count:
             if workers.grants >= plan.grants:
                 break
@@ -68,7 +68,7 @@ def _rage(plan: Plan, figures: Figures, workers: Workers, proxy: ChaosProxy) -> 
         clock.sleep(LOOK_EVERY)
     proxy.calm()
     disturber.end()
-    figures.seconds = round(clock.boot() - began, 1)
+    figures.seconds = round(clock.boottime() - began, 1)
     figures.faults = dict(sorted(proxy.counts.items()))
 
 

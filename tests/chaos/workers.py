@@ -118,9 +118,9 @@ class Workers:
 
     def until(self, condition: Callable[[], bool], within: float) -> bool:
         """Wait until something is the case, and tell whether it came about in time."""
-        deadline = self._clock.boot() + within
+        deadline = self._clock.boottime() + within
         while not condition():
-            if self._clock.boot() >= deadline:
+            if self._clock.boottime() >= deadline:
                 return False
             self._clock.sleep(0.005)
         return True

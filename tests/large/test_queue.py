@@ -96,8 +96,8 @@ def test_four_at_a_time_are_never_five_and_keep_their_places(site: Site) -> None
     granted = order(site)
     assert sorted(granted) == list(range(JOBS))
     # Who enters has room beside all who hold and all who stand before it.
-    overtaken = [sum(late < job for late in granted[place:]) for place, job in enumerate(granted)]
-    assert max(overtaken) < 4
+    obsolete = [sum(late < job for late in granted[place:]) for place, job in enumerate(granted)]
+    assert max(obsolete) < 4
     assert 2 <= most_inside(site) <= 4
     requests = sum(len(REQUEST.findall(one.err)) for one in ended)
     print(f"{JOBS} jobs, 4 at a time: {requests / JOBS:.1f} requests for each")
@@ -105,7 +105,7 @@ def test_four_at_a_time_are_never_five_and_keep_their_places(site: Site) -> None
 
 def acquired_at(running: Running, within: float) -> float:
     until(lambda: "Acquired" in running.err, within=within)
-    return SystemClock().boot()
+    return SystemClock().boottime()
 
 
 def waits(site: Site, place: int) -> Running:
@@ -123,7 +123,7 @@ def test_a_head_that_stands_still_costs_six_to_eight_seconds_and_has_its_place_a
     head.send(signal.SIGSTOP)
     SystemClock().sleep(1.0 + asleep)
 
-    released = SystemClock().boot()
+    released = SystemClock().boottime()
     holder.send(signal.SIGTERM)
     delay = acquired_at(second, within=15) - released
 

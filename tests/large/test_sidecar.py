@@ -78,14 +78,14 @@ def test_the_summary_and_the_log_tell_how_it_was(bucket: TestBucket, tmp_path: P
 
 def came_about(condition: Callable[[], bool], within: float = 40.0) -> tuple[float, float]:
     """Wait until something is the case; return between which moments it came to be so."""
-    until = CLOCK.boot() + within
-    not_yet = asked = CLOCK.boot()
+    until = CLOCK.boottime() + within
+    not_yet = asked = CLOCK.boottime()
     while not condition():
-        assert CLOCK.boot() < until, "it did not come about in time"
+        assert CLOCK.boottime() < until, "it did not come about in time"
         not_yet = asked
         CLOCK.sleep(0.05)
-        asked = CLOCK.boot()
-    return not_yet, CLOCK.boot()
+        asked = CLOCK.boottime()
+    return not_yet, CLOCK.boottime()
 
 
 def beat_of(bucket: TestBucket) -> int:
@@ -164,11 +164,11 @@ def test_a_keeper_that_is_killed_is_a_loss_that_nobody_can_overlook(
     (holder,) = bucket.record("prod")["holders"]
 
     docker("kill", step.keeper)
-    killed_at = CLOCK.boot()
+    killed_at = CLOCK.boottime()
     after = check.main()
-    told_within = CLOCK.boot() - killed_at
+    told_within = CLOCK.boottime() - killed_at
     with Lock("prod", bucket=bucket.uri, endpoint=bucket.endpoint).acquire("60s"):
-        waited = CLOCK.boot() - killed_at
+        waited = CLOCK.boottime() - killed_at
         post = step.post()
         again = step.post()
 
@@ -348,10 +348,10 @@ def test_a_job_whose_end_cannot_be_seen_is_over_at_max_hold(
     bucket: TestBucket, tmp_path: Path
 ) -> None:
     step = acquired(step_of(bucket, tmp_path, max_hold="20s"))
-    began = CLOCK.boot()
+    began = CLOCK.boottime()
 
     assert gone(step.keeper, within=30.0)
-    took = CLOCK.boot() - began
+    took = CLOCK.boottime() - began
     post = step.post()
 
     assert 14 < took < 24
@@ -452,9 +452,9 @@ def test_a_signal_ends_a_waiting_step_within_two_seconds(
 
         # As the runner does: to the docker client, which hands it on.
         waiting.send_signal(number)
-        sent_at = CLOCK.boot()
+        sent_at = CLOCK.boottime()
         main = ended(waiting)
-        took = CLOCK.boot() - sent_at
+        took = CLOCK.boottime() - sent_at
 
         assert bucket.tickets("prod") == []
     assert main.exit_code == code, main

@@ -17,17 +17,17 @@ import requests
 
 from gcs_ci_lock.dry_run.emulator import EmbeddedServer
 from gcs_ci_lock.keepalive import handed
-from gcs_ci_lock.keepalive.keeper import Keeper, Kept
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.client import Lock, Released
+from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.client import LockClient, Released
 from gcs_ci_lock.locking.outcome import Acquired, Stopped
-from gcs_ci_lock.locking.request import LockRequest, Tenure
+from gcs_ci_lock.locking.request import LeaseState, LockRequest
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.timing import Timing
-from gcs_ci_lock.system.clock import SystemChance, SystemClock
+from gcs_ci_lock.system.clock import SystemClock, SystemRandom
 from gcs_ci_lock.wiring import connect
 from tests.support.ambiguity import (
     FAULTS,
@@ -76,7 +76,7 @@ class Hurried(Timing):
         return 0.5 if self.in_a_hurry() else 10.0
 
 
-class Hasty(SystemChance):
+class Hasty(SystemRandom):
     """Draws the short lots: pauses of a twentieth of what they may be."""
 
     def fraction(self) -> float:
@@ -107,16 +107,18 @@ class Process:
         location = Location(bucket=bucket.bucket, prefix=bucket.prefix)
         self.paths = LockPaths(location=location, name="prod")
         self.connection = connect(bucket.bucket, endpoint=endpoint, environ={})
-        self.timing = Hurried(ttl=30.0, give_up=20.0, beat=0.2, in_a_hurry=lambda: proxy.has_plans)
-        self.lock: Lock = self.connection.lock(self.paths, self.timing)
-        self.chance = Hasty()
+        self.timing = Hurried(
+            ttl=30.0, give_up=20.0, renew_every=0.2, in_a_hurry=lambda: proxy.has_plans
+        )
+        self.lock: LockClient = self.connection.lock(self.paths, self.timing)
+        self.random = Hasty()
 
     def acquire(self, *, wait: float = 15.0, stop: Stop | None = None) -> Acquired | Stopped:
         request = LockRequest(paths=self.paths, owner=Owner(), wait=wait, timing=self.timing)
-        waiter = Waiter(
+        waiter = Acquisition(
             self.lock,
             request,
-            chance=self.chance,
+            random=self.random,
             stop=stop or threading.Event(),
             observer=Diary(),
             verifier=NoVerifier(),
@@ -131,19 +133,19 @@ class Process:
         assert isinstance(outcome, Acquired)
         return outcome
 
-    def keep_for_one_beat(self, acquired: Acquired) -> Tenure:
+    def keep_for_one_beat(self, acquired: Acquired) -> LeaseState:
         """Keep a lease until one beat is acknowledged, and insist that it is never lost."""
         keeper = Keeper(
             self.lock,
-            acquired.tenure,
-            chance=self.chance,
+            acquired.lease,
+            random=self.random,
             max_hold=3600.0,
-            began=acquired.tenure.sent_at,
+            began=acquired.lease.sent_at,
         )
-        kept = keeper.keep(Between(lambda: keeper.beats == 1))
-        assert kept == Kept()
+        kept = keeper.run(Between(lambda: keeper.renewals == 1))
+        assert kept == KeeperStopped()
         assert keeper.lost() is None
-        return keeper.tenure
+        return keeper.lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,16 +248,16 @@ def was_looked_at_before_each_repetition(scene: Scene, part: str, attempts: list
             assert before.payload != after.payload
 
 
-def stands_in_the_record(scene: Scene, tenure: Tenure, counting: Seen) -> None:
+def stands_in_the_record(scene: Scene, lease: LeaseState, counting: Seen) -> None:
     """Check that this tenure is the only one, and is dated by the write that the record shows."""
     record = scene.record()
     (holder,) = record["holders"]
-    assert (holder["lease"], holder["token"]) == (tenure.lease, tenure.token)
-    assert (holder["beat"], holder["expires_at"]) == (tenure.beat, tenure.expires_at)
-    assert record["fence"] == tenure.token == FENCE + 1
+    assert (holder["lease"], holder["token"]) == (lease.id, lease.token)
+    assert (holder["beat"], holder["expires_at"]) == (lease.revision, lease.expires_at)
+    assert record["fence"] == lease.token == FENCE + 1
     # Sent before it came to the proxy, and after all that had come before it.
     earlier = [seen.at for seen in scene.proxy.seen if seen.at < counting.at]
-    assert max(earlier) <= tenure.sent_at <= counting.at
+    assert max(earlier) <= lease.sent_at <= counting.at
 
 
 def test_the_table_has_each_operation_with_each_fault_and_an_effect_for_each_way() -> None:
@@ -280,7 +282,7 @@ def test_a_claim_enters_once_with_one_token(scene: Scene, fault: Fault, effect: 
     acquired = scene.ours.hold()
 
     counting = the_counting_write(scene, effect)
-    stands_in_the_record(scene, acquired.tenure, counting)
+    stands_in_the_record(scene, acquired.lease, counting)
     assert scene.record()["history"] == []
 
 
@@ -292,24 +294,24 @@ def test_a_beat_keeps_the_lease_from_the_send_of_the_stamp_in_force(
     acquired = scene.ours.hold()
     scene.proxy.plan(fault, "POST", RECORD)
 
-    tenure = scene.ours.keep_for_one_beat(acquired)
+    lease = scene.ours.keep_for_one_beat(acquired)
 
     counting = the_counting_write(scene, effect)
-    stands_in_the_record(scene, tenure, counting)
-    assert tenure.lease == acquired.tenure.lease
-    assert tenure.beat > acquired.tenure.beat
-    assert tenure.sent_at > acquired.tenure.sent_at
+    stands_in_the_record(scene, lease, counting)
+    assert lease.id == acquired.lease.id
+    assert lease.revision > acquired.lease.revision
+    assert lease.sent_at > acquired.lease.sent_at
     assert scene.record()["history"] == []
 
 
 @each_cell_of("release")
 def test_a_release_ends_its_lease_once(scene: Scene, fault: Fault, effect: Effect) -> None:
     scene.put()
-    lease = scene.ours.hold().tenure.lease
+    lease = scene.ours.hold().lease.id
     post_step = scene.another()
     scene.proxy.plan(fault, "POST", RECORD)
 
-    released = handed.release(post_step.lock, lease, chance=post_step.chance)
+    released = handed.release(post_step.lock, lease, random=post_step.random)
 
     the_counting_write(scene, effect)
     assert isinstance(released, Released)
@@ -328,7 +330,7 @@ def test_an_expired_holder_is_taken_over_once(scene: Scene, fault: Fault, effect
     acquired = scene.ours.hold()
 
     counting = the_counting_write(scene, effect)
-    stands_in_the_record(scene, acquired.tenure, counting)
+    stands_in_the_record(scene, acquired.lease, counting)
     (ended,) = scene.record()["history"]
     assert (ended["lease"], ended["outcome"]) == (STALE, "expired")
     assert ended["ended_at"] == scene.record()["freed_at"] == expired_at
@@ -341,28 +343,28 @@ def test_an_expired_holder_is_taken_over_once(scene: Scene, fault: Fault, effect
 def test_a_ticket_stands_once_with_its_first_arrival(
     scene: Scene, fault: Fault, effect: Effect
 ) -> None:
-    holder = scene.other.hold().tenure
+    holder = scene.other.hold().lease
     scene.proxy.plan(fault, "POST", QUEUE)
-    standing: list[dict[str, Any]] = []
+    contender: list[dict[str, Any]] = []
 
     def until_it_stands() -> bool:
-        if acknowledged(scene, QUEUE) and not standing:
+        if acknowledged(scene, QUEUE) and not contender:
             assert [late.status for late in scene.proxy.deliver()] in ([], [412])
-            standing.extend(scene.queue())
-            scene.other.lock.release(holder.lease)
+            contender.extend(scene.queue())
+            scene.other.lock.release(holder.id)
         return False
 
     acquired = scene.ours.hold(stop=Between(until_it_stands))
 
-    (ticket,) = standing
+    (ticket,) = contender
     attempts = scene.writes(QUEUE, scene.tried())
     was_looked_at_before_each_repetition(scene, QUEUE, attempts)
     assert [a.status for a in attempts].count(200) == effect.applied
     assert [a.status for a in attempts].count(412) == effect.refused
     arrived = moment(attempts[effect.counts - 1].document["timeCreated"])
     assert moment(ticket.get("metadata", {}).get("arrival", ticket["timeCreated"])) == arrived
-    assert ticket["name"].endswith(f"/queue/{acquired.tenure.lease}")
-    assert acquired.tenure.token == holder.token + 1
+    assert ticket["name"].endswith(f"/queue/{acquired.lease.id}")
+    assert acquired.lease.token == holder.token + 1
     assert scene.queue() == []
 
 
@@ -388,9 +390,9 @@ def test_the_first_claim_of_all_makes_the_record_once(
 
     counting = the_counting_write(scene, effect)
     (holder,) = scene.record()["holders"]
-    assert holder["lease"] == acquired.tenure.lease
-    assert scene.record()["fence"] == holder["token"] == acquired.tenure.token
-    assert acquired.tenure.sent_at <= counting.at
+    assert holder["lease"] == acquired.lease.id
+    assert scene.record()["fence"] == holder["token"] == acquired.lease.token
+    assert acquired.lease.sent_at <= counting.at
 
 
 @pytest.mark.parametrize("record_exists", [True, False], ids=["a record", "no record"])
@@ -406,7 +408,7 @@ def test_a_claim_that_arrives_when_its_waiter_has_left_is_refused(
     assert isinstance(outcome, Stopped)
     assert [late.status for late in scene.proxy.deliver()] == [412]
     assert scene.record()["holders"] == []
-    assert scene.other.hold(wait=0.0).tenure.token == scene.record()["fence"]
+    assert scene.other.hold(wait=0.0).lease.token == scene.record()["fence"]
 
 
 @pytest.mark.parametrize("operation", ["beat", "release"])
@@ -418,7 +420,7 @@ def test_a_write_that_arrives_when_the_next_one_holds_leaves_it_alone(
     scene.proxy.plan(LATE, "POST", RECORD)
     if operation == "beat":
         scene.ours.keep_for_one_beat(acquired)
-    handed.release(scene.ours.lock, acquired.tenure.lease, chance=scene.ours.chance)
+    handed.release(scene.ours.lock, acquired.lease.id, random=scene.ours.random)
     rival = scene.other.hold(wait=0.0)
     before = scene.bucket.body("prod")
 
@@ -426,30 +428,30 @@ def test_a_write_that_arrives_when_the_next_one_holds_leaves_it_alone(
 
     assert [one.status for one in late] == [412]
     assert scene.bucket.body("prod") == before
-    assert [h["lease"] for h in scene.record()["holders"]] == [rival.tenure.lease]
-    assert rival.tenure.token == FENCE + 2
+    assert [h["lease"] for h in scene.record()["holders"]] == [rival.lease.id]
+    assert rival.lease.token == FENCE + 2
 
 
 def test_a_ticket_that_arrives_when_its_waiter_has_entered_keeps_nobody_out(scene: Scene) -> None:
-    holder = scene.other.hold().tenure
+    holder = scene.other.hold().lease
     scene.proxy.plan(LATE, "POST", QUEUE)
 
     def once_it_stands() -> bool:
         if acknowledged(scene, QUEUE) and scene.record()["holders"]:
-            handed.release(scene.other.lock, holder.lease, chance=scene.other.chance)
+            handed.release(scene.other.lock, holder.id, random=scene.other.random)
         return False
 
     acquired = scene.ours.hold(stop=Between(once_it_stands))
     late = scene.proxy.deliver()
-    scene.ours.lock.release(acquired.tenure.lease)
+    scene.ours.lock.release(acquired.lease.id)
     rival = scene.other.hold(wait=0.0)
 
     # Nothing is there any more that would make it stale; but its lease has been served.
     assert [one.status for one in late] == [200]
     assert [ticket["name"] for ticket in scene.queue()] == [
-        scene.ours.paths.ticket(acquired.tenure.lease)
+        scene.ours.paths.ticket(acquired.lease.id)
     ]
-    assert rival.tenure.token == acquired.tenure.token + 1
+    assert rival.lease.token == acquired.lease.token + 1
 
 
 def test_what_meets_no_fault_passes_byte_for_byte(scene: Scene) -> None:
@@ -461,12 +463,12 @@ def test_what_meets_no_fault_passes_byte_for_byte(scene: Scene) -> None:
     assert scene.bucket.body("prod") == write.payload
     assert f"Host: {scene.proxy.endpoint.removeprefix('http://')}".encode() in write.message.head
     assert isinstance(write.answer, Message)
-    assert acquired.tenure.beat == scene.record()["holders"][0]["beat"]
+    assert acquired.lease.revision == scene.record()["holders"][0]["beat"]
 
 
 def put_an_expired_holder(scene: Scene) -> float:
     """Leave a holder in the record whose lease ended 20 s ago by the server's clock."""
-    scene.other.lock.look()
+    scene.other.lock.read()
     expired_at = scene.other.lock.now().earliest - 20.0
     holder = {
         "lease": STALE,

@@ -11,7 +11,7 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 
 import pytest
 
-from gcs_ci_lock.keepalive.sidecar import NoSidecar, connect
+from gcs_ci_lock.keepalive.sidecar import SidecarUnavailable, connect
 from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 from tests.support.runner import Step
@@ -63,7 +63,7 @@ def engine(path: Path, status: int, body: bytes = b"{}") -> Iterator[None]:
 
 
 def refusal(path: Path, **environ: str) -> str:
-    with pytest.raises(NoSidecar) as refused:
+    with pytest.raises(SidecarUnavailable) as refused:
         connect({"DOCKER_HOST": f"unix://{path}", **environ}, SystemClock())
     return str(refused.value)
 

@@ -19,7 +19,7 @@ from gcs_ci_lock.locking.outcome import TimedOut
 from gcs_ci_lock.protocol.record import Owner, Record, Ticket
 from gcs_ci_lock.protocol.record_json import encode_record
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 from tests.support.fakes import EPOCH, PATHS, Diary, World
 
 pytestmark = pytest.mark.fault
@@ -33,7 +33,7 @@ KINDS = ("fresh", "old", "mixed", "tolerant", "hurried")
 class Forgetful(Diary):
     """An observer that keeps nothing, as the shipped one: what it keeps would count."""
 
-    def waiting(self, _situation: Situation) -> None:
+    def on_wait(self, _situation: WaitStatus) -> None:
         return
 
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import StoreError
-from gcs_ci_lock.ports import Entry, Found, Missing, Unchanged
+from gcs_ci_lock.ports import NotFound, NotModified, ObjectInfo, ObjectRead
 from gcs_ci_lock.storage.connection import connect
 from gcs_ci_lock.storage.gcs import GcsStore
 from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock
@@ -231,10 +231,10 @@ def test_any_answer_to_a_read_is_an_object_or_a_refusal(
         server, lambda: store.read(PATH, known=known, limit=LIMIT, timeout=TIMEOUT), answer
     )
 
-    assert isinstance(found, Found | Missing | Unchanged | StoreError)
+    assert isinstance(found, ObjectRead | NotFound | NotModified | StoreError)
     # Who knows of no version cannot be told that it is still the one.
-    assert known is not None or not isinstance(found, Unchanged)
-    if isinstance(found, Found):
+    assert known is not None or not isinstance(found, NotModified)
+    if isinstance(found, ObjectRead):
         assert (found.body is None) == (found.generation == 0)
         assert len(found.body or b"") <= LIMIT
     assert server.asked <= 1
@@ -249,8 +249,8 @@ def test_any_answer_to_a_write_is_an_entry_or_a_refusal(
         server, lambda: store.write(PATH, b"{}", generation=7, timeout=TIMEOUT), answer
     )
 
-    assert isinstance(written, Entry | StoreError)
-    if isinstance(written, Entry):
+    assert isinstance(written, ObjectInfo | StoreError)
+    if isinstance(written, ObjectInfo):
         assert_typed(written)
     assert server.asked <= 1
 
@@ -319,11 +319,11 @@ def test_an_answer_that_once_got_through_is_a_value_or_a_refusal(
 
     outcome = outcome_of(server, calls[method], answer)
 
-    assert outcome is None or isinstance(outcome, Found | list | Entry | StoreError)
+    assert outcome is None or isinstance(outcome, ObjectRead | list | ObjectInfo | StoreError)
     assert status == 200 or isinstance(outcome, StoreError)
 
 
-def assert_typed(entry: Entry) -> None:
+def assert_typed(entry: ObjectInfo) -> None:
     """See that an entry is what it declares to be, whatever the server sent."""
     assert type(entry.generation) is int
     texts = [entry.path, entry.created_text, entry.updated_text]

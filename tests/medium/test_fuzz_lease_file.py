@@ -7,13 +7,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_file import KeeperMark, LeaseFile
-from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.keepalive.lease_file import KeeperInfo, LeaseFile
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from tests.small.test_fuzz import LEASE
 
 pytestmark = pytest.mark.property
 
-WHOLE = LEASE.encoded().encode()
+WHOLE = LEASE.to_json().encode()
 
 
 @st.composite
@@ -52,16 +52,16 @@ def test_any_lease_file_is_the_lease_that_it_says_or_refused(folder: Path, conte
     file = LeaseFile(folder / "lease")
 
     try:
-        handover = file.read()
+        lease_ref = file.read()
     except UsageError as refusal:
         assert str(refusal).isprintable()  # noqa: PT017 - what it is a test of may also return
         assert len(str(refusal)) < 1_000  # noqa: PT017
-        assert not file.holds(LEASE.lease)
+        assert not file.names_lease(LEASE.lease)
         return
 
-    assert handover is not None
-    assert Handover.decode(content.decode(), source="x") == handover
-    assert file.holds(handover.lease)
+    assert lease_ref is not None
+    assert LeaseRef.from_json(content.decode(), source="x") == lease_ref
+    assert file.names_lease(lease_ref.lease)
 
 
 @given(MARKS)
@@ -71,9 +71,9 @@ def test_any_mark_of_a_keeper_that_is_gone_says_nothing_but_a_line(
 ) -> None:
     put(folder / "lease.keeper", content)
 
-    mark = LeaseFile(folder / "lease").keeper()
+    mark = LeaseFile(folder / "lease").keeper_info()
 
-    assert isinstance(mark, KeeperMark)
+    assert isinstance(mark, KeeperInfo)
     assert not mark.alive
     assert 0 <= mark.pid < 10**9
     assert mark.ended.isprintable()

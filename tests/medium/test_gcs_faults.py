@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import Credentials
 
-from gcs_ci_lock.errors import Ambiguous, BucketMissing, Changed, Denied, StoreError
-from gcs_ci_lock.ports import Found, Missing, Unchanged
+from gcs_ci_lock.errors import BucketMissing, Denied, OutcomeUnknown, PreconditionFailed, StoreError
+from gcs_ci_lock.ports import NotFound, NotModified, ObjectRead
 from gcs_ci_lock.storage.connection import connect
 from gcs_ci_lock.storage.endpoint import Endpoint
 from gcs_ci_lock.storage.gcs import GcsStore
@@ -86,21 +86,21 @@ Call = Callable[[GcsStore], object]
     [
         (refusal(401, "Invalid Credentials"), Denied, None),
         (refusal(403, "x does not have storage.objects.get access"), Denied, None),
-        (refusal(403, "slow down", "userRateLimitExceeded"), Ambiguous, True),
-        (refusal(408, "request time-out"), Ambiguous, False),
-        (refusal(429, "rate limit"), Ambiguous, True),
-        (refusal(500, "backend error"), Ambiguous, False),
-        (refusal(502, "bad gateway"), Ambiguous, False),
-        (refusal(503, "unavailable"), Ambiguous, True),
-        (refusal(504, "gateway time-out"), Ambiguous, False),
-        (Answer(status=503, body=b"<html>busy</html>"), Ambiguous, True),
+        (refusal(403, "slow down", "userRateLimitExceeded"), OutcomeUnknown, True),
+        (refusal(408, "request time-out"), OutcomeUnknown, False),
+        (refusal(429, "rate limit"), OutcomeUnknown, True),
+        (refusal(500, "backend error"), OutcomeUnknown, False),
+        (refusal(502, "bad gateway"), OutcomeUnknown, False),
+        (refusal(503, "unavailable"), OutcomeUnknown, True),
+        (refusal(504, "gateway time-out"), OutcomeUnknown, False),
+        (Answer(status=503, body=b"<html>busy</html>"), OutcomeUnknown, True),
         (refusal(400, "bad request"), StoreError, None),
         (refusal(404, "The specified bucket does not exist."), BucketMissing, None),
-        (refusal(412, "conditionNotMet"), Changed, None),
+        (refusal(412, "conditionNotMet"), PreconditionFailed, None),
         (Answer(status=307, headers={"Location": "http://127.0.0.1:1/"}), StoreError, None),
-        (Answer(manner="reset"), Ambiguous, False),
-        (Answer(manner="hang"), Ambiguous, False),
-        (replace(WRITTEN, manner="half"), Ambiguous, False),
+        (Answer(manner="reset"), OutcomeUnknown, False),
+        (Answer(manner="hang"), OutcomeUnknown, False),
+        (replace(WRITTEN, manner="half"), OutcomeUnknown, False),
     ],
     ids=[
         "401",
@@ -135,7 +135,7 @@ def test_an_answer_has_its_meaning_and_is_asked_for_once(
 
         assert type(refused.value) is expected
         assert len(server.asked) == 1
-    if isinstance(refused.value, Ambiguous):
+    if isinstance(refused.value, OutcomeUnknown):
         assert refused.value.busy is busy
 
 
@@ -143,7 +143,7 @@ def test_an_answer_has_its_meaning_and_is_asked_for_once(
 def test_the_client_library_asks_nothing_again_behind_our_back(call: Call) -> None:
     # Its own retries would turn a success whose answer was lost into a false 412.
     with ScriptedServer(refusal(503, "unavailable"), WRITTEN) as server:
-        with pytest.raises(Ambiguous):
+        with pytest.raises(OutcomeUnknown):
             call(store_on(server))
 
         assert len(server.asked) == 1
@@ -184,7 +184,7 @@ def test_what_a_server_says_cannot_speak_to_a_runner(call: Call, status: int, pl
 
 def test_a_generation_that_is_none_cannot_speak_to_a_runner_either() -> None:
     evil = replace(WRITTEN, body=b'{"name": "x", "generation": "::error::y ##[error]z"}')
-    with ScriptedServer(evil) as server, pytest.raises(Ambiguous) as refused:
+    with ScriptedServer(evil) as server, pytest.raises(OutcomeUnknown) as refused:
         write(store_on(server))
 
     message = str(refused.value)
@@ -210,7 +210,7 @@ def test_a_redirect_is_not_followed(call: Call, status: int) -> None:
 def test_half_a_refusal_is_no_refusal(call: Call, status: int) -> None:
     half = replace(refusal(status, "x" * 500), manner="half")
     with ScriptedServer(half) as server:
-        with pytest.raises(Ambiguous):
+        with pytest.raises(OutcomeUnknown):
             call(store_on(server))
 
         assert len(server.asked) == 1
@@ -219,7 +219,7 @@ def test_half_a_refusal_is_no_refusal(call: Call, status: int) -> None:
 def test_a_body_that_is_not_what_was_stored_is_no_answer() -> None:
     headers = {"x-goog-generation": "8", "x-goog-hash": "crc32c=AAAAAA=="}
     with ScriptedServer(replace(OBJECT, headers=headers)) as server:
-        with pytest.raises(Ambiguous, match="Checksum mismatch"):
+        with pytest.raises(OutcomeUnknown, match="Checksum mismatch"):
             read(store_on(server))
 
         assert len(server.asked) == 1
@@ -245,7 +245,7 @@ def test_an_object_is_found_with_its_generation() -> None:
         found = read(store_on(server))
 
         (asked,) = server.asked
-    assert found == Found(body=b'{"schema": 1}', generation=8)
+    assert found == ObjectRead(body=b'{"schema": 1}', generation=8)
     assert asked.query["ifGenerationNotMatch"] == ["7"]
     assert "authorization" not in asked.headers
 
@@ -253,17 +253,20 @@ def test_an_object_is_found_with_its_generation() -> None:
 @pytest.mark.parametrize("answer", [Answer(status=304, body=b""), OBJECT], ids=["304", "200"])
 def test_unchanged_is_told_by_304_or_by_the_same_generation(answer: Answer) -> None:
     with ScriptedServer(answer) as server:
-        assert read(store_on(server)) == Unchanged()
+        assert read(store_on(server)) == NotModified()
         assert len(server.asked) == 1
 
 
 def test_an_object_that_is_not_there_is_missing() -> None:
     with ScriptedServer(refusal(404, "No such object: acme-locks/locks/prod/lock.json")) as server:
-        assert read(store_on(server)) == Missing()
+        assert read(store_on(server)) == NotFound()
 
 
 def test_an_object_that_is_gone_meanwhile_is_a_change() -> None:
-    with ScriptedServer(refusal(404, "No such object: x")) as server, pytest.raises(Changed):
+    with (
+        ScriptedServer(refusal(404, "No such object: x")) as server,
+        pytest.raises(PreconditionFailed),
+    ):
         write(store_on(server))
 
 
@@ -273,14 +276,14 @@ def test_five_megabytes_are_not_read_to_their_end() -> None:
         found = read(store_on(server))
         assert len(server.asked) == 1
 
-    assert found == Found(body=None, generation=0)
+    assert found == ObjectRead(body=None, generation=0)
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"[]", b'{"name": "x"}', b'{"generation": "soon"}'])
 def test_a_write_whose_answer_says_nothing_may_have_been_carried_out(body: bytes) -> None:
     answer = replace(WRITTEN, body=body)
     with ScriptedServer(answer) as server:
-        with pytest.raises(Ambiguous):
+        with pytest.raises(OutcomeUnknown):
             write(store_on(server))
 
         assert len(server.asked) == 1
@@ -308,14 +311,14 @@ def test_the_date_of_any_answer_counts_refusals_included(answer: Answer) -> None
     with ScriptedServer(dated) as server, contextlib.suppress(StoreError):
         read(store_on(server, clock))
 
-    now = clock.at(boot.boot())
+    now = clock.at(boot.boottime())
     assert MOMENT - 1 < now.earliest < now.latest < MOMENT + 10
 
 
 def test_a_date_that_is_none_is_passed_over() -> None:
     clock = ObservedServerClock()
     with ScriptedServer(replace(OBJECT, date="tomorrow")) as server:
-        assert read(store_on(server, clock)) == Unchanged()
+        assert read(store_on(server, clock)) == NotModified()
 
     with pytest.raises(StoreError, match="no Date header"):
         clock.at(0.0)
@@ -360,7 +363,7 @@ def test_nobody_answers_where_nobody_listens() -> None:
     with ScriptedServer(OBJECT) as server:
         store = store_on(server)
 
-    with pytest.raises(Ambiguous, match="no answer from the storage server"):
+    with pytest.raises(OutcomeUnknown, match="no answer from the storage server"):
         read(store)
 
 
@@ -391,7 +394,7 @@ def test_a_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> Non
     with ScriptedServer(replace(OBJECT, date="Mon Nov 23 14:02:11 2026")) as server:
         read(store_on(server, clock))
 
-    assert abs(clock.at(boot.boot()).earliest - MOMENT) < 10
+    assert abs(clock.at(boot.boottime()).earliest - MOMENT) < 10
 
 
 class FakeCredentials(Credentials):
@@ -438,7 +441,7 @@ def test_a_password_of_netrc_does_not_replace_the_token(
 
 def test_a_token_that_is_refused_is_renewed_once(credentials: FakeCredentials) -> None:
     with ScriptedServer(refusal(401, "expired"), OBJECT) as server:
-        assert read(store_on(server)) == Unchanged()
+        assert read(store_on(server)) == NotModified()
 
         tokens = [asked.headers["authorization"] for asked in server.asked]
     assert tokens == ["Bearer first", "Bearer second"]

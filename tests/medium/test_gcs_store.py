@@ -9,22 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gcs_ci_lock.dry_run.emulator import EmbeddedServer
-from gcs_ci_lock.errors import BucketMissing, Changed
-from gcs_ci_lock.keepalive.handed import end
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.client import Lock, Released
+from gcs_ci_lock.errors import BucketMissing, PreconditionFailed
+from gcs_ci_lock.keepalive.handed import end_lease
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.client import LockClient, Released
 from gcs_ci_lock.locking.outcome import Acquired
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.ports import Found, Missing, Store
+from gcs_ci_lock.ports import NotFound, ObjectRead, ObjectStore
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.timing import Timing
-from gcs_ci_lock.report.wait_log import Progress, plainly
+from gcs_ci_lock.report.wait_log import WaitLog, print_lines
 from gcs_ci_lock.storage.connection import connect
 from gcs_ci_lock.storage.gcs import GcsStore
-from gcs_ci_lock.system.clock import ObservedServerClock, SystemChance, SystemClock
+from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock, SystemRandom
 from gcs_ci_lock.wiring import Connection
 from gcs_ci_lock.wiring import connect as connect_all
 from tests.contracts.store_contract import StoreContract
@@ -64,11 +64,11 @@ class TestGcsStore(StoreContract):
     @pytest.fixture
     def store(
         self, server_clock: ObservedServerClock, server: EmbeddedServer, empty_bucket: str
-    ) -> Store:
+    ) -> ObjectStore:
         return client(server.endpoint, empty_bucket, server_clock)
 
     @pytest.fixture
-    def other(self, server: EmbeddedServer, empty_bucket: str) -> Store:
+    def other(self, server: EmbeddedServer, empty_bucket: str) -> ObjectStore:
         return client(server.endpoint, empty_bucket)
 
 
@@ -89,7 +89,7 @@ def test_in_a_bucket_that_does_not_exist_the_embedded_server_reads_as_in_an_empt
     store = client(server.endpoint, "no-such-bucket")
 
     # Cloud Storage itself names the bucket here too; the fault tests show that.
-    assert store.read("a/x", known=None, limit=10, timeout=5) == Missing()
+    assert store.read("a/x", known=None, limit=10, timeout=5) == NotFound()
     store.delete("a/x", generation=7, timeout=5)
 
 
@@ -116,7 +116,7 @@ def test_of_many_writers_of_one_generation_one_wins(bucket: TestBucket) -> None:
         together.wait()
         try:
             return store.write(path, b"1", generation=known, timeout=10).generation
-        except Changed:
+        except PreconditionFailed:
             return 0
 
     with ThreadPoolExecutor(writers) as pool:
@@ -144,16 +144,16 @@ class Costs:
             log=self.requests.append,
         )
 
-    def acquire(self) -> tuple[Lock, Acquired]:
+    def acquire(self) -> tuple[LockClient, Acquired]:
         connection = self.connection()
         timing = Timing.for_ttl(120.0)
         lock = connection.lock(self.paths, timing)
         request = LockRequest(paths=self.paths, owner=Owner(), timing=timing)
-        progress = Progress(plainly(print), clock=connection.clock, asking=print)
-        acquired = Waiter(
+        progress = WaitLog(print_lines(print), clock=connection.clock, on_claim=print)
+        acquired = Acquisition(
             lock,
             request,
-            chance=SystemChance(),
+            random=SystemRandom(),
             stop=threading.Event(),
             observer=progress,
             verifier=NoVerifier(),
@@ -175,30 +175,30 @@ def test_what_a_lock_costs_in_requests(bucket: TestBucket) -> None:
     lock, acquired = costs.acquire()
     assert costs.taken() == ["GET", "POST"]
 
-    renewed = lock.renew(acquired.tenure)
+    renewed = lock.renew(acquired.lease)
     assert costs.taken() == ["POST"]
 
-    released = lock.release(acquired.tenure.lease)
+    released = lock.release(acquired.lease.id)
     assert isinstance(released, Released)
     assert costs.taken() == ["POST"]
-    assert renewed != acquired.tenure
+    assert renewed != acquired.lease
 
     # Somebody may be waiting now: the queue is listed.
     lock, acquired = costs.acquire()
     assert costs.taken() == ["GET", "GET", "POST"]
 
-    handover = Handover(
+    lease_ref = LeaseRef(
         bucket=bucket.uri,
         name="prod",
-        lease=acquired.tenure.lease,
-        token=acquired.tenure.token,
+        lease=acquired.lease.id,
+        token=acquired.lease.token,
         ttl_s=120.0,
         max_hold_s=60.0,
         keeper="process",
         endpoint=bucket.endpoint,
     )
     connection = costs.connection()
-    end(connection.lock(costs.paths, handover.timing), handover, chance=SystemChance())
+    end_lease(connection.lock(costs.paths, lease_ref.timing), lease_ref, random=SystemRandom())
     assert costs.taken() == ["GET", "POST"]
 
 
@@ -210,7 +210,7 @@ def test_the_log_tells_each_request_with_its_answer_and_no_header(bucket: TestBu
     missing = store.read(f"{bucket.prefix}/x", known=None, limit=10, timeout=5)
     store.write(f"{bucket.prefix}/x", b"1", generation=0, timeout=5)
 
-    assert missing == Missing()
+    assert missing == NotFound()
     assert re.fullmatch(r"GET http://127\.0\.0\.1:\d+/\S+ -> 404 in \d+ ms", lines[0])
     assert re.fullmatch(r"POST http://127\.0\.0\.1:\d+/\S+ -> 200 in \d+ ms", lines[1])
     assert len(lines) == 2
@@ -227,4 +227,4 @@ def test_a_proxy_for_the_world_does_not_see_what_stays_on_this_machine(
     entry = store.write(f"{bucket.prefix}/x", b"1", generation=0, timeout=5)
 
     found = store.read(f"{bucket.prefix}/x", known=None, limit=10, timeout=5)
-    assert found == Found(body=b"1", generation=entry.generation)
+    assert found == ObjectRead(body=b"1", generation=entry.generation)

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from gcs_ci_lock.keepalive.keeper import Keeper, Kept
+from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
 from tests.support.fakes import World
 
 pytestmark = pytest.mark.simulation
@@ -19,34 +19,34 @@ MOST_GROWTH = 64 * 1024
 def test_ten_thousand_beats_leave_nothing_behind() -> None:
     world = World()
     client = world.client("a")
-    tenure = client.hold().tenure
+    lease = client.hold().lease
     sizes = {}
 
     def tried(keeper: Keeper) -> None:
         # The fake remembers what it was asked; a real store does not.
         client.store.requests.clear()
-        if keeper.beats == SETTLED:
+        if keeper.renewals == SETTLED:
             gc.collect()
             tracemalloc.start()
             sizes[SETTLED], _ = tracemalloc.get_traced_memory()
-        if keeper.beats == BEATS:
+        if keeper.renewals == BEATS:
             gc.collect()
             sizes[BEATS], _ = tracemalloc.get_traced_memory()
             client.stop.set()
 
     keeper = Keeper(
         client.lock,
-        tenure,
-        chance=client.chance,
+        lease,
+        random=client.random,
         max_hold=10 * 86_400.0,
-        began=tenure.sent_at,
+        began=lease.sent_at,
         tried=tried,
     )
     try:
-        result = keeper.keep(client.stop)
+        result = keeper.run(client.stop)
     finally:
         tracemalloc.stop()
 
-    assert isinstance(result, Kept)
-    assert keeper.beats == BEATS
+    assert isinstance(result, KeeperStopped)
+    assert keeper.renewals == BEATS
     assert sizes[BEATS] - sizes[SETTLED] < MOST_GROWTH

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gcs_ci_lock.locking.admin import evict
-from gcs_ci_lock.locking.client import Lock
+from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.system.clock import SystemClock
@@ -27,7 +27,7 @@ def site(bucket: TestBucket, tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def lock_of(site: Site, name: str) -> Lock:
+def lock_of(site: Site, name: str) -> LockClient:
     connection = connect(site.bucket.bucket, endpoint=site.endpoint, environ={})
     paths = LockPaths(location=Location.parse(site.bucket.uri), name=name)
     return connection.lock(paths, Timing.for_ttl(120.0))
@@ -78,12 +78,12 @@ def test_the_time_to_wait_is_one_for_all(site: Site) -> None:
     until((site.folder / "ready").exists)
     site.hold("web")
     clock = SystemClock()
-    began = clock.boot()
+    began = clock.boottime()
 
     ended = site.run("run", "db", "web", *site.at, "--wait", "5s", "--", "true")
 
     assert ended.exit_code == 75, ended
-    assert 4.5 < clock.boot() - began < 8
+    assert 4.5 < clock.boottime() - began < 8
     # What is told is the time of all, too.
     assert 'lock "web"' in ended.err
     assert "was not to be had in 5s" in ended.err

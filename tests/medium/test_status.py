@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.protocol.record import Ended, Freeze, Holder, Owner, Record
+from gcs_ci_lock.protocol.record import Freeze, Holder, Owner, PastLease, Record
 from gcs_ci_lock.protocol.record_json import encode_record
 from gcs_ci_lock.system.clock import utc_today
 from tests.support.bucket import TestBucket
@@ -132,11 +132,11 @@ def hostile(name: str) -> bytes:
             granted_at=now,
             expires_at=now + 3600,
             ttl=3600,
-            beat=1,
+            revision=1,
         )
         for number, owner in enumerate([*owners, *links, *local], start=1)
     ]
-    ended = Ended(
+    ended = PastLease(
         lease="e-1",
         owner=owners[0],
         token=1,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gcs_ci_lock.platforms.github_api import RunApi
-from gcs_ci_lock.platforms.gitlab_api import JobApi
-from gcs_ci_lock.platforms.http import MOST_BYTES, Patience, json_at
+from gcs_ci_lock.platforms.gitlab_api import GitLabClient
+from gcs_ci_lock.platforms.http import MOST_BYTES, Timeouts, get_json
 from gcs_ci_lock.platforms.verifiers import verifier_of
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.record import Owner
@@ -38,7 +38,7 @@ JOB = Owner(
 RUN_PATH = "/repos/acme/api/actions/runs/8123/attempts/1"
 JOB_PATH = "/projects/acme%2Finfra%2Fapi/jobs/991"
 TOKEN = "canary-token"
-IMPATIENT = partial(json_at, patience=Patience(silence=0.5, whole=1.0))
+IMPATIENT = partial(get_json, patience=Timeouts(silence=0.5, whole=1.0))
 # Far below the test's own limit, far above what an honest answer takes.
 DEADLINE = 10.0
 
@@ -100,8 +100,8 @@ def run_api(github: FakeGitHub) -> RunApi:
     return RunApi(api_url=github.url, server_url=server, token=TOKEN, fetch=IMPATIENT)
 
 
-def job_api(gitlab: FakeGitLab, token: str = TOKEN) -> JobApi:
-    return JobApi(
+def job_api(gitlab: FakeGitLab, token: str = TOKEN) -> GitLabClient:
+    return GitLabClient(
         api_url=gitlab.url,
         server_url="https://gitlab.acme.test",
         token=token,

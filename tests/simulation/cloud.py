@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from math import floor
 from typing import Literal, Protocol, TypeVar, cast
 
-from gcs_ci_lock.errors import Ambiguous, Changed
-from gcs_ci_lock.ports import Entry, Found, Missing, Unchanged
+from gcs_ci_lock.errors import OutcomeUnknown, PreconditionFailed
+from gcs_ci_lock.ports import NotFound, NotModified, ObjectInfo, ObjectRead
 from gcs_ci_lock.protocol.server_time import Interval
-from gcs_ci_lock.storage.memory import Bucket, MemoryStore
+from gcs_ci_lock.storage.memory import MemoryBucket, MemoryStore
 from gcs_ci_lock.system.clock import ObservedServerClock
 from tests.simulation.scheduler import Machine, Scheduler, Suspension
 
@@ -70,9 +70,9 @@ class Cloud:
 
     def __init__(self, scheduler: Scheduler, chance: random.Random, weather: Weather) -> None:
         self.scheduler = scheduler
-        self.chance = chance
+        self.random = chance
         self.weather = weather
-        self.bucket = Bucket(lambda: self.time)
+        self.bucket = MemoryBucket(lambda: self.time)
         self.hands = MemoryStore(
             self.bucket, clock=Machine(scheduler, offset=0, rate=1), server_clock=_NoClock()
         )
@@ -86,7 +86,7 @@ class Cloud:
     def date(self, behind: float) -> float:
         """Return a `Date` of one of many front ends, which is behind at least by so much."""
         stale = max(self.weather.stale, 0.05)
-        behind += self.chance.uniform(0.0, stale if self.chance.random() < 0.2 else 0.05)
+        behind += self.random.uniform(0.0, stale if self.random.random() < 0.2 else 0.05)
         return float(floor(self.time - min(behind, stale)))
 
     def delete(self, path: str) -> bool:
@@ -112,7 +112,7 @@ class Cloud:
 
     def fate(self, method: str, row: int) -> Fate:
         """Decide what becomes of a client's next request, after so many faults in a row."""
-        chance, weather = self.chance, self.weather
+        chance, weather = self.random, self.weather
         up, down = chance.uniform(0.01, weather.slowest), chance.uniform(0.01, weather.slowest)
         if method == "write" and weather.outage[0] <= self.scheduler.now < weather.outage[1]:
             return Fate("refused", up, down)
@@ -135,7 +135,7 @@ class _Answer:
 
 @dataclass
 class Client:
-    """A process' way to the bucket; a `ports.Store`."""
+    """A process' way to the bucket; a `ports.ObjectStore`."""
 
     machine: Machine
     cloud: Cloud
@@ -149,7 +149,7 @@ class Client:
 
     def read(
         self, path: str, *, known: int | None, limit: int, timeout: float
-    ) -> Found | Missing | Unchanged:
+    ) -> ObjectRead | NotFound | NotModified:
         hands = self.cloud.hands
         return self._ask(
             "read", path, timeout, lambda: hands.read(path, known=known, limit=limit, timeout=0)
@@ -163,14 +163,14 @@ class Client:
         generation: int,
         metadata: Mapping[str, str] | None = None,
         timeout: float,
-    ) -> Entry:
+    ) -> ObjectInfo:
         self.onlooker.sends(self, path, body)
 
-        def carry_out() -> Entry:
+        def carry_out() -> ObjectInfo:
             if not self.cloud.takes_write(path):
                 self.onlooker.refuses(self)
                 message = "429"
-                raise Ambiguous(message, busy=True)
+                raise OutcomeUnknown(message, busy=True)
             there = self.cloud.bucket.objects.get(path)
             entry = self.cloud.hands.write(
                 path, body, generation=generation, metadata=metadata, timeout=0
@@ -180,7 +180,7 @@ class Client:
 
         return self._ask("write", path, timeout, carry_out)
 
-    def list(self, prefix: str, *, timeout: float) -> Sequence[Entry]:
+    def list(self, prefix: str, *, timeout: float) -> Sequence[ObjectInfo]:
         return self._ask("list", prefix, timeout, lambda: self.cloud.hands.list(prefix, timeout=0))
 
     def delete(self, path: str, *, generation: int, timeout: float) -> None:
@@ -193,23 +193,23 @@ class Client:
         scheduler, fate = self.machine.scheduler, self.cloud.fate(method, self.rows.get(method, 0))
         self.rows[method] = 0 if fate.kind == "good" else self.rows.get(method, 0) + 1
         answer = _Answer()
-        sent, sent_at = self.machine.boot(), scheduler.now
+        sent, sent_at = self.machine.boottime(), scheduler.now
         self.log(f"{self.name} {method} {path.rpartition('/')[2]} {fate.kind}")
 
         def arrive() -> None:
             if method == "write" and self.cloud.is_cut_off(sent_at):
                 return
             if fate.kind in ("refused", "busy"):
-                answer.value = Ambiguous(fate.kind, busy=fate.kind == "busy")
+                answer.value = OutcomeUnknown(fate.kind, busy=fate.kind == "busy")
             else:
                 try:
                     answer.value = carry_out()
-                except (Changed, Ambiguous) as refusal:
+                except (PreconditionFailed, OutcomeUnknown) as refusal:
                     answer.value = refusal
                     self.log(f"{self.name} {method} {path.rpartition('/')[2]}: {refusal}")
             answer.date = self.cloud.date(self.behind)
             if fate.kind == "failed after":
-                answer.value = Ambiguous("500")
+                answer.value = OutcomeUnknown("500")
             if fate.kind != "answer lost":
                 scheduler.at(scheduler.now + fate.down, come_back)
 
@@ -226,8 +226,8 @@ class Client:
         self.machine.suspend(timeout, wait_for)
         if not answer.arrived:
             message = "no answer"
-            raise Ambiguous(message)
-        self.server_clock.observe(date=answer.date, sent=sent, received=self.machine.boot())
+            raise OutcomeUnknown(message)
+        self.server_clock.observe(date=answer.date, sent=sent, received=self.machine.boottime())
         if isinstance(answer.value, Exception):
             raise answer.value
         return cast("_T", answer.value)

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.keepalive.handed import release
 from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.outcome import Acquired, Overtaken
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.record import Owner, Slots
 from gcs_ci_lock.protocol.timing import Timing
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 from tests.simulation.cloud import Client
 from tests.simulation.judge import Judge
 from tests.simulation.plans import HORIZON, PATHS, TTL
@@ -44,10 +44,10 @@ class Chance:
 class _Observer:
     seen: Seen
 
-    def asking(self, lease: str) -> None:
+    def on_claim(self, lease: str) -> None:
         self.seen.leases.append(lease)
 
-    def waiting(self, situation: Situation) -> None:
+    def on_wait(self, status: WaitStatus) -> None:
         return
 
 
@@ -59,7 +59,7 @@ class Job:
     client: Client
     seen: Seen
     judge: Judge
-    chance: Chance
+    random: Chance
     hold: float
     slots: Slots
     verifier: Verifier = field(default_factory=NoVerifier)
@@ -70,7 +70,7 @@ class Job:
 
     def run(self) -> None:
         timing = Timing.for_ttl(TTL)
-        lock = Lock(
+        lock = LockClient(
             PATHS,
             store=self.client,
             clock=self.machine,
@@ -86,10 +86,10 @@ class Job:
             newest=self.seen.newest,
             sequence=self.seen.sequence,
         )
-        waiter = Waiter(
+        waiter = Acquisition(
             lock,
             request,
-            chance=self.chance,
+            random=self.random,
             stop=self.stop,
             observer=_Observer(self.seen),
             verifier=self.verifier,
@@ -97,20 +97,20 @@ class Job:
         try:
             outcome = waiter.run()
         except LockError as error:
-            self.judge.ends(self.seen, str(error), clean=not waiter.leaves_something)
+            self.judge.ends(self.seen, str(error), clean=not waiter.may_leave_objects)
             return
-        if isinstance(outcome, Overtaken):
-            self.judge.ends(self.seen, outcome.word, clean=not waiter.leaves_something)
+        if isinstance(outcome, Obsolete):
+            self.judge.ends(self.seen, outcome.outcome, clean=not waiter.may_leave_objects)
             return
         if not isinstance(outcome, Acquired):
-            self.judge.ends(self.seen, "stopped", clean=not waiter.leaves_something)
+            self.judge.ends(self.seen, "stopped", clean=not waiter.may_leave_objects)
             return
         keeper = Keeper(
             lock,
-            outcome.tenure,
-            chance=self.chance,
+            outcome.lease,
+            random=self.random,
             max_hold=HORIZON,
-            began=outcome.tenure.sent_at,
+            began=outcome.lease.sent_at,
         )
         self.judge.enters(self.seen, keeper)
         over = Wish(self.machine)
@@ -122,7 +122,7 @@ class Job:
         while not kept.is_set():
             kept.wait(60.0)
         try:
-            release(lock, outcome.tenure.lease, chance=self.chance)
+            release(lock, outcome.lease.id, random=self.random)
         except LockError as error:
             self.judge.ends(self.seen, str(error), clean=False)
         else:
@@ -130,9 +130,9 @@ class Job:
 
     def _work(self, keeper: Keeper) -> str:
         """Work until it is done, or the lease is lost; return why it was."""
-        until = self.machine.boot() + self.hold
-        while not self.stop.is_set() and self.machine.boot() < until:
-            self.stop.wait(min(LOOK_EVERY, until - self.machine.boot()))
+        until = self.machine.boottime() + self.hold
+        while not self.stop.is_set() and self.machine.boottime() < until:
+            self.stop.wait(min(LOOK_EVERY, until - self.machine.boottime()))
             lost = keeper.lost()
             if lost is not None:
                 return lost.reason
@@ -140,5 +140,5 @@ class Job:
 
 
 def _keep(keeper: Keeper, over: Wish, kept: Wish) -> None:
-    keeper.keep(over)
+    keeper.run(over)
     kept.set()

@@ -282,10 +282,10 @@ class Judge:
     def _look_at_many(self) -> None:
         believing = []
         for seen in self.inside:
-            if seen.keeper is None or seen.keeper.tenure.lease in self._void:
+            if seen.keeper is None or seen.keeper.lease.id in self._void:
                 continue
-            boot = seen.client.machine.boot()
-            if seen.keeper.tenure.believed(boot, seen.client.server_clock.at(boot).latest):
+            boot = seen.client.machine.boottime()
+            if seen.keeper.lease.believes_held(boot, seen.client.server_clock.at(boot).latest):
                 believing.append(seen)
         if len(believing) > min((s.slots for s in believing), default=UNLIMITED):
             names = ", ".join(f"{s.client.name} (slots {s.slots})" for s in believing)

@@ -81,9 +81,9 @@ class Seen:
     def has_given_up(self) -> bool:
         """Tell whether its deadline has passed while it was inside; then it stays so."""
         if self.keeper is not None:
-            tenure = self.keeper.tenure
-            deadline = tenure.sent_at + tenure.timing.ttl * GIVE_UP
-            self.gave_up = self.gave_up or self.client.machine.boot() >= deadline
+            lease = self.keeper.lease
+            deadline = lease.sent_at + lease.timing.ttl * GIVE_UP
+            self.gave_up = self.gave_up or self.client.machine.boottime() >= deadline
         return self.gave_up
 
 

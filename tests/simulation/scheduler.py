@@ -58,7 +58,7 @@ class Machine:
         self.frozen_until = 0.0
         self.dead = False
 
-    def boot(self) -> float:
+    def boottime(self) -> float:
         return self.offset + self.scheduler.now * self.rate
 
     def sleep(self, seconds: float) -> None:

@@ -23,17 +23,17 @@ class World:
     def __init__(
         self, seed: int, *, plan: Plan | None = None, log: Callable[[str], None] | None = None
     ) -> None:
-        self.chance = random.Random(seed)
-        self.plan = plan or plan_of(self.chance)
+        self.random = random.Random(seed)
+        self.plan = plan or plan_of(self.random)
         self.scheduler = Scheduler()
-        self.cloud = Cloud(self.scheduler, self.chance, self.plan.weather)
+        self.cloud = Cloud(self.scheduler, self.random, self.plan.weather)
         self._digest = hashlib.sha256()
         self._log = log
         self.judge = Judge(self.cloud, PATHS.record, self.plan.expected, self.note)
-        self.person = Person(self.cloud, self.judge, self.chance, self.note)
+        self.person = Person(self.cloud, self.judge, self.random, self.note)
         self.jobs: list[Job] = []
         for number in range(self.plan.clients):
-            when = self.chance.uniform(0.0, self.plan.spread)
+            when = self.random.uniform(0.0, self.plan.spread)
             self.scheduler.at(when, lambda n=number: self._begin(f"job{n}"))  # type: ignore[misc]
         self._plan_accidents()
 
@@ -61,23 +61,23 @@ class World:
             self.scheduler.end()
 
     def _begin(self, name: str) -> None:
-        plan, chance = self.plan, self.chance
+        plan, random = self.plan, self.random
         machine = Machine(
             self.scheduler,
-            offset=chance.uniform(0.0, plan.offsets),
-            rate=chance.uniform(*plan.rates),
+            offset=random.uniform(0.0, plan.offsets),
+            rate=random.uniform(*plan.rates),
         )
         client = Client(machine, self.cloud, self.judge, name, log=self.note)
         # The front end that this client meets has a clock of its own.
-        client.behind = chance.choice([0.0, chance.uniform(0.0, plan.weather.stale)])
-        slots = chance.choice(plan.slots)
+        client.behind = random.choice([0.0, random.uniform(0.0, plan.weather.stale)])
+        slots = random.choice(plan.slots)
         job = Job(
             machine=machine,
             client=client,
             seen=self._seen(client, slots),
             judge=self.judge,
-            chance=Chance(name, chance),
-            hold=chance.uniform(*plan.hold),
+            random=Chance(name, random),
+            hold=random.uniform(*plan.hold),
             slots=slots,
             verifier=self.judge if plan.oracle else NoVerifier(),
         )
@@ -96,15 +96,15 @@ class World:
     def _seen(self, client: Client, slots: Slots) -> Seen:
         seen = self.judge.comes(client, slots)
         if self.plan.lines:
-            seen.line = f"line{self.chance.randrange(self.plan.lines)}"
-            seen.newest = self.chance.random() < 0.7
+            seen.line = f"line{self.random.randrange(self.plan.lines)}"
+            seen.newest = self.random.random() < 0.7
             # Now and then an older commit comes later.
-            ago = self.chance.choice([0, 0, 0, 30])
-            seen.sequence = self.chance.choice([None, max(int(self.scheduler.now) - ago, 0)])
+            ago = self.random.choice([0, 0, 0, 30])
+            seen.sequence = self.random.choice([None, max(int(self.scheduler.now) - ago, 0)])
         return seen
 
     def _plan_accidents(self) -> None:
-        plan, chance = self.plan, self.chance
+        plan, random = self.plan, self.random
         for count, accident in (
             (plan.pauses, self._pause),
             (plan.kills, self._kill),
@@ -114,19 +114,19 @@ class World:
             (plan.freezes, self.person.freeze),
         ):
             for _ in range(count):
-                self.scheduler.at(chance.uniform(1.0, 120.0), accident)
+                self.scheduler.at(random.uniform(1.0, 120.0), accident)
 
     def _somebody(self) -> Job | None:
         alive = [job for job in self.jobs if not job.seen.ended]
         # Accidents happen to holders too, though these are few.
         inside = [job for job in alive if job.seen.keeper is not None]
-        among = inside if inside and self.chance.random() < 0.6 else alive
-        return self.chance.choice(among) if among else None
+        among = inside if inside and self.random.random() < 0.6 else alive
+        return self.random.choice(among) if among else None
 
     def _pause(self) -> None:
         job = self._somebody()
         if job is not None:
-            seconds = self.chance.uniform(0.5, self.plan.longest_pause)
+            seconds = self.random.uniform(0.5, self.plan.longest_pause)
             self.note(f"{job.client.name} stands still for {seconds:.1f} s")
             job.machine.frozen_until = self.scheduler.now + seconds
 
@@ -137,8 +137,8 @@ class World:
         self.note(f"{job.client.name} is killed")
         job.machine.dead = True
         self.judge.dies(job.seen)
-        if self.chance.random() < RESTARTED:
-            after = self.scheduler.now + self.chance.uniform(0.0, 20.0)
+        if self.random.random() < RESTARTED:
+            after = self.scheduler.now + self.random.uniform(0.0, 20.0)
             self.scheduler.at(after, lambda: self._begin(f"{job.client.name}r"))
 
     def _cancel(self) -> None:

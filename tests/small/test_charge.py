@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.keepalive.sidecar.messages import PHASES, Charge, News
-from gcs_ci_lock.platforms.github_job import JobAccess
-from gcs_ci_lock.storage.pinned import Pinned
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.sidecar.messages import PHASES, KeeperSpec, KeeperStatus
+from gcs_ci_lock.platforms.github_job import GitHubJob
+from gcs_ci_lock.storage.pinned import PinnedCredentials
 
 CANARY = "canary-5e1f"
-HANDOVER = Handover(
+HANDOVER = LeaseRef(
     bucket="gs://acme-locks/locks",
     name="prod",
     lease="abc",
@@ -26,26 +26,26 @@ HANDOVER = Handover(
     granted_at=1e9,
     on_lost="cancel",
 )
-CHARGE = Charge(
-    handover=HANDOVER,
-    job=JobAccess(
+CHARGE = KeeperSpec(
+    lease_ref=HANDOVER,
+    job=GitHubJob(
         event_path="/github/workflow/event.json",
         api_url="https://api.github.com",
         repository="acme/api",
         run_id="8123",
         token=f"{CANARY}-job",
     ),
-    pinned=Pinned(info={"type": "service_account", "private_key": f"{CANARY}-key"}),
+    credentials=PinnedCredentials(info={"type": "service_account", "private_key": f"{CANARY}-key"}),
     proxies={"https_proxy": f"http://{CANARY}-proxy@proxy"},
 )
 
 
 @pytest.mark.example
 def test_a_charge_is_read_as_it_was_written() -> None:
-    text = CHARGE.encoded()
+    text = CHARGE.to_json()
 
     assert "\n" not in text
-    assert Charge.decode(text, source="standard input") == CHARGE
+    assert KeeperSpec.from_json(text, source="standard input") == CHARGE
 
 
 @pytest.mark.example
@@ -59,10 +59,10 @@ def test_a_charge_shows_no_secret() -> None:
     value=st.one_of(st.none(), st.integers(), st.text(), st.lists(st.text()), st.just({"a": 1})),
 )
 def test_another_charge_is_refused_and_not_repeated(key: str, value: object) -> None:
-    document = json.loads(CHARGE.encoded()) | {key: value}
+    document = json.loads(CHARGE.to_json()) | {key: value}
 
     with pytest.raises(UsageError) as refusal:
-        Charge.decode(json.dumps(document), source="standard input")
+        KeeperSpec.from_json(json.dumps(document), source="standard input")
 
     assert str(refusal.value).startswith("standard input ")
     assert CANARY not in str(refusal.value)
@@ -72,38 +72,38 @@ def test_another_charge_is_refused_and_not_repeated(key: str, value: object) -> 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"schema": 1}'])
 def test_no_charge_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="standard input is not what"):
-        Charge.decode(text, source="standard input")
+        KeeperSpec.from_json(text, source="standard input")
 
 
 @pytest.mark.property
 @given(
-    news=st.builds(
-        News,
+    status=st.builds(
+        KeeperStatus,
         phase=st.sampled_from(PHASES),
         beats=st.integers(0, 10**6),
         missed=st.integers(0, 10**6),
         reason=st.text(max_size=50),
     )
 )
-def test_news_are_read_as_they_were_written(news: News) -> None:
-    assert News.decode(news.encoded()) == news
+def test_news_are_read_as_they_were_written(status: KeeperStatus) -> None:
+    assert KeeperStatus.from_json(status.to_json()) == status
 
 
 @pytest.mark.property
 @given(st.text(max_size=80))
 def test_what_is_no_news_is_none(line: str) -> None:
-    assert News.decode(line) is None
+    assert KeeperStatus.from_json(line) is None
 
 
 @pytest.mark.example
 @pytest.mark.parametrize("phase", ["", "released ", "KEEPING", "dead"])
 def test_news_of_an_unknown_phase_are_none(phase: str) -> None:
-    assert News.decode(News(phase=phase).encoded()) is None
+    assert KeeperStatus.from_json(KeeperStatus(phase=phase).to_json()) is None
 
 
 @pytest.mark.example
 def test_only_an_end_is_final() -> None:
-    final = [phase for phase in PHASES if News(phase=phase).final]
+    final = [phase for phase in PHASES if KeeperStatus(phase=phase).final]
 
     assert final == ["lost", "released", "failed"]
 
@@ -112,11 +112,11 @@ def test_only_an_end_is_final() -> None:
 def test_a_charge_goes_on_with_what_was_granted() -> None:
     granted = replace(HANDOVER, token=42)
 
-    charge = CHARGE.granted(granted)
+    spec = CHARGE.granted(granted)
 
-    assert charge.handover == granted
-    assert charge == replace(CHARGE, handover=granted)
-    assert charge.handover != CHARGE.handover
+    assert spec.lease_ref == granted
+    assert spec == replace(CHARGE, lease_ref=granted)
+    assert spec.lease_ref != CHARGE.lease_ref
 
 
 @pytest.mark.example
@@ -131,7 +131,7 @@ def test_a_charge_goes_on_with_what_was_granted() -> None:
     ],
 )
 def test_a_charge_with_one_wrong_field_is_refused(old: str, new: str) -> None:
-    assert old in CHARGE.encoded()
+    assert old in CHARGE.to_json()
 
     with pytest.raises(UsageError, match=r"^standard input is not what gcs-ci-lock wrote"):
-        Charge.decode(CHARGE.encoded().replace(old, new), source="standard input")
+        KeeperSpec.from_json(CHARGE.to_json().replace(old, new), source="standard input")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.errors import Ambiguous, BucketMissing, Denied, RecordInvalid
+from gcs_ci_lock.errors import BucketMissing, Denied, OutcomeUnknown, RecordInvalid
 from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.protocol.transitions import NotHeld
@@ -23,7 +23,7 @@ def test_an_uncontended_claim_takes_two_requests_and_its_release_one() -> None:
 
     acquired = client.hold()
     claim = list(client.store.requests)
-    released = client.lock.release(acquired.tenure.lease)
+    released = client.lock.release(acquired.lease.id)
 
     assert [request.method for request in claim] == ["read", "write"]
     assert isinstance(released, Released)
@@ -33,7 +33,7 @@ def test_an_uncontended_claim_takes_two_requests_and_its_release_one() -> None:
 def test_a_lock_released_a_moment_ago_takes_one_listing_more() -> None:
     world = World()
     first, second = world.client("a"), world.client("b")
-    first.lock.release(first.hold().tenure.lease)
+    first.lock.release(first.hold().lease.id)
 
     second.hold()
 
@@ -42,7 +42,7 @@ def test_a_lock_released_a_moment_ago_takes_one_listing_more() -> None:
 
 def test_a_release_by_another_process_takes_two_requests() -> None:
     world = World()
-    lease = world.client("a").hold().tenure.lease
+    lease = world.client("a").hold().lease.id
     other = world.client("a-post")
 
     other.lock.release(lease)
@@ -56,8 +56,8 @@ def test_tokens_rise_over_releases_and_over_a_deleted_record() -> None:
     for number in range(4):
         client = world.client(f"c{number}")
         acquired = client.hold()
-        tokens.append(acquired.tenure.token)
-        client.lock.release(acquired.tenure.lease)
+        tokens.append(acquired.lease.token)
+        client.lock.release(acquired.lease.id)
         if number == 1:
             world.clock.sleep(1.0)
             del world.bucket.objects[PATHS.record]
@@ -72,7 +72,7 @@ def test_a_claim_whose_answer_is_lost_is_found_and_dated_by_its_own_send() -> No
     began = world.clock.now
     acquired = client.hold()
 
-    assert acquired.tenure.sent_at == began
+    assert acquired.lease.sent_at == began
     assert client.count("write") == 1
     assert world.clock.now > began
 
@@ -94,7 +94,7 @@ def test_a_claim_that_never_arrived_is_made_again_with_a_new_number_and_stamp() 
     assert (first["beat"], second["beat"]) == (1, 2)
     assert second["expires_at"] >= first["expires_at"]
     assert bodies[0] != bodies[1]
-    assert acquired.tenure.beat == 2
+    assert acquired.lease.revision == 2
 
 
 def test_a_refused_claim_starts_again_with_a_listing() -> None:
@@ -110,7 +110,7 @@ def test_a_refused_claim_starts_again_with_a_listing() -> None:
 
     assert isinstance(outcome, TimedOut)
     assert [r.method for r in client.store.requests] == ["read", "write", "read", "list"]
-    assert outcome.situation.record.holders[0].owner.actor == "rival"
+    assert outcome.status.record.holders[0].owner.actor == "rival"
 
 
 def test_a_claim_that_landed_after_its_own_give_up_is_given_back_and_waited_for_anew() -> None:
@@ -123,14 +123,14 @@ def test_a_claim_that_landed_after_its_own_give_up_is_given_back_and_waited_for_
             state["slow"] = False
             world.clock.sleep(client.timing.give_up + 1)
             message = "timed out"
-            raise Ambiguous(message)
+            raise OutcomeUnknown(message)
 
     client.store._fault = slow_answer  # noqa: SLF001 - the client had to be there first
     acquired = client.hold(wait=600)
 
     assert client.diary.leases == ["a-1", "a-2"]
-    assert acquired.tenure.lease == "a-2"
-    record = client.lock.look().record
+    assert acquired.lease.id == "a-2"
+    record = client.lock.read().record
     assert record is not None
     assert [(e.lease, e.outcome) for e in record.history] == [("a-1", "released")]
 
@@ -147,7 +147,7 @@ def test_a_claim_that_nobody_wants_any_more_is_released_at_once() -> None:
     outcome = client.acquire()
 
     assert isinstance(outcome, Stopped)
-    record = world.client("other").lock.look().record
+    record = world.client("other").lock.read().record
     assert record is not None
     assert record.holders == ()
 
@@ -162,7 +162,7 @@ def test_leaving_with_an_unknown_claim_blocks_the_stray_write() -> None:
             stray.append((b"stray", 0))
             client.stop.set()
             message = "no answer"
-            raise Ambiguous(message)
+            raise OutcomeUnknown(message)
 
     client.store._fault = lose_and_stop  # noqa: SLF001
     outcome = client.acquire()
@@ -176,13 +176,13 @@ def test_leaving_with_an_unknown_claim_blocks_the_stray_write() -> None:
 def test_only_its_own_lease_is_released() -> None:
     world = World()
     holder, stranger = world.client("a"), world.client("b")
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
 
     result = stranger.lock.release("somebody-else")
 
     assert isinstance(result, NotHeld)
     assert stranger.count("write") == 0
-    record = stranger.lock.look().record
+    record = stranger.lock.read().record
     assert record is not None
     assert record.holder(lease) is not None
 
@@ -190,9 +190,9 @@ def test_only_its_own_lease_is_released() -> None:
 def test_a_release_whose_answer_is_lost_is_known_to_have_happened() -> None:
     world = World()
     client = world.client("a", fault=nth_write(2, "after"))
-    lease = client.hold().tenure.lease
+    lease = client.hold().lease.id
 
-    with pytest.raises(Ambiguous):
+    with pytest.raises(OutcomeUnknown):
         client.lock.release(lease)
     again = client.lock.release(lease)
 
@@ -247,20 +247,20 @@ def test_what_was_taken_over_and_who_was_before_is_told() -> None:
     acquired = world.client("a").hold(wait=60)
 
     assert isinstance(acquired, Acquired)
-    assert [ended.lease for ended in acquired.took_over] == [dead.tenure.lease]
+    assert [ended.lease for ended in acquired.took_over] == [dead.lease.id]
     assert acquired.previous is not None
     assert acquired.previous.owner.actor == "dead"
     assert [e.outcome for e in acquired.record.history] == ["expired"]
-    assert acquired.tenure.token == dead.tenure.token + 1
+    assert acquired.lease.token == dead.lease.token + 1
 
 
 def test_our_own_end_is_not_the_one_before_us() -> None:
     world = World()
     first = world.client("first")
-    first.lock.release(first.hold().tenure.lease)
+    first.lock.release(first.hold().lease.id)
     held = world.client("a").hold()
     others = held.record.history
-    ours = replace(others[-1], lease=held.tenure.lease)
+    ours = replace(others[-1], lease=held.lease.id)
 
     again = replace(held, record=replace(held.record, history=(*others, ours)))
     alone = replace(held, record=replace(held.record, history=(ours,)))

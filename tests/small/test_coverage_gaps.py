@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.errors import Ambiguous
-from gcs_ci_lock.keepalive.keeper import Keeper, Kept
+from gcs_ci_lock.errors import OutcomeUnknown
+from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
 from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.protocol.text import printable_json
@@ -51,42 +51,42 @@ def test_a_keeper_knows_the_lease_as_last_acknowledged() -> None:
     client = world.client("a")
     acquired = client.hold()
     keeper = client.keeper(acquired)
-    before = keeper.tenure
+    before = keeper.lease
     world.clock.after(30.0, client.stop.set)
 
-    keeper.keep(client.stop)
+    keeper.run(client.stop)
 
-    assert before == acquired.tenure
-    assert keeper.tenure.expires_at > before.expires_at
-    assert keeper.tenure.lease == before.lease
+    assert before == acquired.lease
+    assert keeper.lease.expires_at > before.expires_at
+    assert keeper.lease.id == before.id
 
 
 @pytest.mark.example
 def test_a_lease_without_beats_is_kept_without_a_request_until_max_hold() -> None:
     world = World()
     client = world.client("a")
-    client.timing = client.lock.timing = Timing.unkept(600.0)
-    tenure = client.hold().tenure
+    client.timing = client.lock.timing = Timing.without_renewal(600.0)
+    lease = client.hold().lease
     asked = len(client.store.requests)
-    keeper = Keeper(client.lock, tenure, chance=client.chance, max_hold=300.0, began=tenure.sent_at)
+    keeper = Keeper(client.lock, lease, random=client.random, max_hold=300.0, began=lease.sent_at)
 
-    lost = keeper.keep(client.stop)
+    lost = keeper.run(client.stop)
 
     assert isinstance(lost, Lost)
     assert "max-hold is over (5m00s)" in lost.reason
-    assert (keeper.beats, len(client.store.requests)) == (0, asked)
+    assert (keeper.renewals, len(client.store.requests)) == (0, asked)
 
 
 @pytest.mark.example
 def test_a_lease_without_beats_is_handed_back_where_somebody_says_stop() -> None:
     world = World()
     client = world.client("a")
-    client.timing = client.lock.timing = Timing.unkept(600.0)
-    tenure = client.hold().tenure
-    keeper = Keeper(client.lock, tenure, chance=client.chance, max_hold=300.0, began=tenure.sent_at)
+    client.timing = client.lock.timing = Timing.without_renewal(600.0)
+    lease = client.hold().lease
+    keeper = Keeper(client.lock, lease, random=client.random, max_hold=300.0, began=lease.sent_at)
     client.stop.set()
 
-    assert isinstance(keeper.keep(client.stop), Kept)
+    assert isinstance(keeper.run(client.stop), KeeperStopped)
 
 
 class Meanwhile:
@@ -107,7 +107,7 @@ class Meanwhile:
 def test_a_release_that_meets_anothers_write_looks_again_and_releases() -> None:
     world, meanwhile = World(), Meanwhile()
     client = world.client("a", fault=meanwhile)
-    lease = client.hold().tenure.lease
+    lease = client.hold().lease.id
     meanwhile.rivals.append(world.client("b"))
 
     result = client.lock.release(lease)
@@ -124,7 +124,7 @@ def test_a_stray_claim_is_disowned_although_somebody_else_writes_meanwhile() -> 
     client = world.client("a", fault=meanwhile)
     meanwhile.rivals.append(world.client("b"))
 
-    result = client.lock.disown("stray")
+    result = client.lock.void_claim("stray")
 
     assert isinstance(result, NotHeld)
     # The write that met the other's, and the one that makes the stray claim meet a new generation.
@@ -135,14 +135,14 @@ def test_a_stray_claim_is_disowned_although_somebody_else_writes_meanwhile() -> 
 def test_a_renewal_that_meets_anothers_write_is_stamped_anew() -> None:
     world, meanwhile = World(), Meanwhile()
     client = world.client("a", fault=meanwhile)
-    tenure = client.hold().tenure
+    lease = client.hold().lease
     meanwhile.rivals.append(world.client("b"))
     world.clock.sleep(20.0)
 
-    renewed = client.lock.renew(tenure)
+    renewed = client.lock.renew(lease)
 
     assert not isinstance(renewed, Lost)
-    assert renewed.beat > tenure.beat
+    assert renewed.revision > lease.revision
     assert renewed.sent_at == world.clock.now
 
 
@@ -153,13 +153,13 @@ def test_a_release_that_nobody_answers_is_not_taken_for_done() -> None:
     def fault(request: Request, when: Moment) -> None:
         if request.method == "write" and when == "before" and world.clock.now > 1_010:
             message = "no answer"
-            raise Ambiguous(message)
+            raise OutcomeUnknown(message)
 
     client = world.client("a", fault=fault)
-    lease = client.hold().tenure.lease
+    lease = client.hold().lease.id
     world.clock.sleep(20.0)
 
-    with pytest.raises(Ambiguous):
+    with pytest.raises(OutcomeUnknown):
         client.lock.release(lease)
 
     assert lease.encode() in world.record_body()

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.protocol.record import Ended, Holder, Owner, Record
-from gcs_ci_lock.protocol.takeover import abandoned, known_dead
+from gcs_ci_lock.protocol.record import Holder, Owner, PastLease, Record
+from gcs_ci_lock.protocol.takeover import proof_of_end, taken_over
 from tests.support.samples import ENDED, HOLDER, NOW
 
 pytestmark = pytest.mark.example
@@ -16,8 +16,8 @@ SECOND = replace(FIRST, attempt="2", url=f"{PAGE}/attempts/2")
 
 
 def test_an_earlier_attempt_of_the_same_run_is_dead() -> None:
-    assert known_dead(FIRST, SECOND) == "run 8123 goes on as attempt 2"
-    assert known_dead(replace(SECOND, attempt="9"), replace(SECOND, attempt="10"))
+    assert proof_of_end(FIRST, SECOND) == "run 8123 goes on as attempt 2"
+    assert proof_of_end(replace(SECOND, attempt="9"), replace(SECOND, attempt="10"))
 
 
 @pytest.mark.parametrize(
@@ -37,30 +37,30 @@ def test_an_earlier_attempt_of_the_same_run_is_dead() -> None:
     ids=lambda owner: f"{owner.platform} {owner.attempt} {owner.url[:30]}",
 )
 def test_nobody_else_is(holder: Owner) -> None:
-    assert known_dead(holder, SECOND) == ""
+    assert proof_of_end(holder, SECOND) == ""
 
 
 def test_runs_that_say_nothing_of_themselves_are_not_each_other() -> None:
-    assert known_dead(Owner(attempt="1"), Owner(attempt="2")) == ""
-    assert known_dead(replace(FIRST, run_id=""), replace(SECOND, run_id="")) == ""
-    assert known_dead(replace(FIRST, url=""), replace(SECOND, url="")) == ""
+    assert proof_of_end(Owner(attempt="1"), Owner(attempt="2")) == ""
+    assert proof_of_end(replace(FIRST, run_id=""), replace(SECOND, run_id="")) == ""
+    assert proof_of_end(replace(FIRST, url=""), replace(SECOND, url="")) == ""
 
 
 def test_the_same_identity_is_dead_and_no_identity_is_nobodys() -> None:
     mine = Owner(platform="local", actor="alice", identity="laptop deploys")
 
-    assert known_dead(Owner(identity="laptop deploys"), mine) == '"laptop deploys" is here again'
-    assert known_dead(Owner(identity="other"), mine) == ""
-    assert known_dead(Owner(), Owner()) == ""
+    assert proof_of_end(Owner(identity="laptop deploys"), mine) == '"laptop deploys" is here again'
+    assert proof_of_end(Owner(identity="other"), mine) == ""
+    assert proof_of_end(Owner(), Owner()) == ""
 
 
 DEAD = replace(ENDED, lease="dead", token=5, granted_at=NOW - 500, ended_at=NOW, outcome="evicted")
 LATER = replace(ENDED, lease="later", token=6, granted_at=NOW + 1, ended_at=NOW + 9)
 
 
-def left(*ends: Ended, holders: tuple[Holder, ...] = ()) -> list[str]:
+def left(*ends: PastLease, holders: tuple[Holder, ...] = ()) -> list[str]:
     record = Record(name="prod", fence=9, holders=holders, history=ends)
-    return [ended.lease for ended in abandoned(record, "mine")]
+    return [ended.lease for ended in taken_over(record, "mine")]
 
 
 def test_who_enters_after_one_that_never_released_takes_its_place() -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.request import LeaseState
 from gcs_ci_lock.protocol.queue import Claimant
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.server_time import MAX_RATE_RATIO, Sample, ServerTime
@@ -21,8 +21,8 @@ class SlowClock:
     def __init__(self, true: FakeClock) -> None:
         self._true = true
 
-    def boot(self) -> float:
-        return self._true.boot() / MAX_RATE_RATIO
+    def boottime(self) -> float:
+        return self._true.boottime() / MAX_RATE_RATIO
 
     def sleep(self, seconds: float) -> None:
         self._true.sleep(seconds * MAX_RATE_RATIO)
@@ -41,19 +41,19 @@ def test_a_holder_with_a_slow_clock_and_stale_dates_stops_before_a_rival_enters(
     clock, dates = SlowClock(world.clock), StaleDates()
     store = MemoryStore(world.bucket, clock=clock, server_clock=dates)
     timing = Timing.for_ttl(120.0)
-    lock = Lock(PATHS, store=store, clock=clock, server_clock=dates, timing=timing)
-    lock.look()
+    lock = LockClient(PATHS, store=store, clock=clock, server_clock=dates, timing=timing)
+    lock.read()
     claimed = lock.claim(
         Claimant(lease="holder", owner=Owner(), slots=1, ttl=timing.ttl, asked_at=0.0)
     )
     clock.sleep(20.0)
     # Nothing was heard since the claim: what is stamped now has drifted for a whole beat.
     renewed = lock.renew(claimed)
-    assert isinstance(renewed, Tenure)
+    assert isinstance(renewed, LeaseState)
 
     world.client("rival").hold(wait=300.0)
 
-    assert not renewed.believed(clock.boot(), dates.at(clock.boot()).latest)
+    assert not renewed.believes_held(clock.boottime(), dates.at(clock.boottime()).latest)
 
 
 @pytest.mark.property

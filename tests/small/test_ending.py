@@ -4,16 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.keepalive.ending import Stranger, loss_known, note_of, verdict
-from gcs_ci_lock.keepalive.sidecar.messages import News
+from gcs_ci_lock.keepalive.ending import (
+    RecordReplaced,
+    how_it_ended,
+    loss_before_release,
+    release_note,
+)
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperStatus
 from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, TOLD_TO_STOP, Lost
-from gcs_ci_lock.protocol.record import Ended, Owner
+from gcs_ci_lock.protocol.record import Owner, PastLease
 from gcs_ci_lock.protocol.transitions import NotHeld
 from tests.small.test_charge import HANDOVER
 
 pytestmark = pytest.mark.example
 
-ENDED = Ended(
+ENDED = PastLease(
     lease="abc",
     owner=Owner(),
     token=41,
@@ -26,53 +31,53 @@ GIVEN_UP = Lost(reason="token 41 could not be renewed")
 
 
 def test_a_lease_that_was_released_in_good_order_was_not_lost() -> None:
-    assert verdict(HANDOVER, None, ENDED) is None
+    assert how_it_ended(HANDOVER, None, ENDED) is None
 
 
 def test_a_keeper_that_gave_up_knows_the_loss() -> None:
-    news = News(phase="lost", reason=GIVEN_UP.reason)
+    status = KeeperStatus(phase="lost", reason=GIVEN_UP.reason)
 
-    assert loss_known(HANDOVER, news, gone=False) == GIVEN_UP
+    assert loss_before_release(HANDOVER, status, gone=False) == GIVEN_UP
 
 
 @pytest.mark.parametrize("phase", ["keeping", "missing", "released", "failed"])
 def test_other_news_are_no_loss(phase: str) -> None:
-    assert loss_known(HANDOVER, News(phase=phase), gone=False) is None
-    assert loss_known(HANDOVER, None, gone=False) is None
+    assert loss_before_release(HANDOVER, KeeperStatus(phase=phase), gone=False) is None
+    assert loss_before_release(HANDOVER, None, gone=False) is None
 
 
 def test_a_keeper_that_is_gone_is_a_loss() -> None:
-    lost = loss_known(HANDOVER, None, gone=True)
+    lost = loss_before_release(HANDOVER, None, gone=True)
 
     assert lost is not None
     assert "token 41: its keeper is gone" in lost.reason
 
 
 def test_whoever_asks_again_is_told_the_same_loss() -> None:
-    noted = replace(ENDED, note=note_of(GIVEN_UP))
+    noted = replace(ENDED, note=release_note(GIVEN_UP))
 
-    assert verdict(HANDOVER, GIVEN_UP, noted) == GIVEN_UP
-    assert verdict(HANDOVER, None, noted) == GIVEN_UP
+    assert how_it_ended(HANDOVER, GIVEN_UP, noted) == GIVEN_UP
+    assert how_it_ended(HANDOVER, None, noted) == GIVEN_UP
 
 
 @pytest.mark.parametrize("why", [MAX_HOLD_OVER, TOLD_TO_STOP, "GitHub refused the job's token"])
 def test_what_its_keeper_released_by_itself_is_lost_to_a_job_that_goes_on(why: str) -> None:
-    lost = verdict(HANDOVER, None, replace(ENDED, note=why))
+    lost = how_it_ended(HANDOVER, None, replace(ENDED, note=why))
 
     assert lost == Lost(reason=f"token 41: {why}")
 
 
 def test_what_the_job_itself_released_early_is_not_lost_though_its_keeper_is_gone() -> None:
-    gone = loss_known(HANDOVER, None, gone=True)
+    gone = loss_before_release(HANDOVER, None, gone=True)
 
-    assert verdict(HANDOVER, gone, ENDED) is None
+    assert how_it_ended(HANDOVER, gone, ENDED) is None
 
 
 @pytest.mark.parametrize("outcome", ["evicted", "expired"])
 def test_a_lease_that_others_ended_is_lost(outcome: str) -> None:
     ended = replace(ENDED, outcome=outcome)  # type: ignore[arg-type]  # of a parametrised test
 
-    lost = verdict(HANDOVER, None, NotHeld(ended=ended, holders=()))
+    lost = how_it_ended(HANDOVER, None, NotHeld(ended=ended, holders=()))
 
     assert isinstance(lost, Lost)
     assert outcome in lost.reason
@@ -81,11 +86,11 @@ def test_a_lease_that_others_ended_is_lost(outcome: str) -> None:
 def test_a_record_that_knows_nothing_of_the_lease_is_a_strangers() -> None:
     unknown = NotHeld(ended=None, holders=())
 
-    assert isinstance(verdict(HANDOVER, None, unknown), Stranger)
-    assert verdict(HANDOVER, GIVEN_UP, unknown) == GIVEN_UP
+    assert isinstance(how_it_ended(HANDOVER, None, unknown), RecordReplaced)
+    assert how_it_ended(HANDOVER, GIVEN_UP, unknown) == GIVEN_UP
 
 
 def test_what_was_never_granted_cannot_be_lost() -> None:
     asked = replace(HANDOVER, token=0)
 
-    assert verdict(asked, None, NotHeld(ended=None, holders=())) is None
+    assert how_it_ended(asked, None, NotHeld(ended=None, holders=())) is None

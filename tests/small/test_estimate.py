@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import (
     UNLIMITED,
-    Ended,
     Freeze,
     Holder,
     Outcome,
     Owner,
+    PastLease,
     Record,
     Slots,
     Ticket,
 )
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.estimate import HOLDS_LOOKED_AT, estimate, typical_hold
 from gcs_ci_lock.report.format import about
 from tests.support.strategies import SLOTS, records
@@ -38,8 +38,8 @@ TICKET = Ticket(
 )
 
 
-def hold(seconds: float, outcome: Outcome = "released") -> Ended:
-    return Ended(
+def hold(seconds: float, outcome: Outcome = "released") -> PastLease:
+    return PastLease(
         lease="b",
         owner=NOBODY,
         token=1,
@@ -60,18 +60,18 @@ def holder(slots: Slots) -> Holder:
         granted_at=0.0,
         expires_at=0.0,
         ttl=120.0,
-        beat=0,
+        revision=0,
     )
 
 
-def situation(
+def status(
     holds: Sequence[float] = (60.0,),
     *,
     ahead: int = 0,
     slots: Slots = 1,
     holders: Sequence[Slots] = (1,),
-) -> Situation:
-    return Situation(
+) -> WaitStatus:
+    return WaitStatus(
         name="prod",
         uri="gs://b/locks/prod",
         record=Record(
@@ -80,7 +80,7 @@ def situation(
             holders=tuple(holder(one) for one in holders),
             history=tuple(hold(seconds) for seconds in holds),
         ),
-        turn=Turn(ahead=(TICKET,) * ahead, patience=1.0, beside_holders=False),
+        position=QueuePosition(ahead=(TICKET,) * ahead, settle_time=1.0, fits_holders=False),
         waiters=ahead + 1,
         earliest=0.0,
         waited=0.0,
@@ -91,7 +91,7 @@ def situation(
 
 @pytest.mark.example
 def test_no_more_go_in_together_than_can_be_renewed_on_one_object() -> None:
-    crowd = situation(ahead=12, slots=UNLIMITED, holders=[UNLIMITED])
+    crowd = status(ahead=12, slots=UNLIMITED, holders=[UNLIMITED])
     short = replace(crowd, ttl=30.0)
 
     rounds = [estimate(look) for look in (crowd, short)]
@@ -101,7 +101,7 @@ def test_no_more_go_in_together_than_can_be_renewed_on_one_object() -> None:
 
 @pytest.mark.example
 def test_nothing_is_guessed_without_a_hold_that_was_released() -> None:
-    look = situation(holds=())
+    look = status(holds=())
     expired = replace(look.record, history=(hold(9.0, "expired"), hold(9.0, "evicted")))
 
     assert estimate(look) is None
@@ -110,10 +110,10 @@ def test_nothing_is_guessed_without_a_hold_that_was_released() -> None:
 
 @pytest.mark.example
 def test_nothing_is_guessed_before_the_queue_is_known_nor_while_frozen() -> None:
-    look = situation()
+    look = status()
     freeze = Freeze(reason="", author="", since=0.0, until=None)
 
-    assert estimate(replace(look, turn=None)) is None
+    assert estimate(replace(look, position=None)) is None
     assert estimate(replace(look, record=replace(look.record, frozen=freeze))) is None
 
 
@@ -122,18 +122,18 @@ def test_nothing_is_guessed_before_the_queue_is_known_nor_while_frozen() -> None
     ("holds", "median"), [([60.0], 60), ([10, 1000, 60], 60), ([10, 20], 15), ([-5.0], 0)]
 )
 def test_the_median_counts_and_never_less_than_nothing(holds: list[float], median: float) -> None:
-    assert typical_hold(situation(holds).record) == median
+    assert typical_hold(status(holds).record) == median
 
 
 @pytest.mark.example
 def test_only_the_last_holds_count() -> None:
-    record = situation([9000.0, *[60.0] * 4, *[30.0] * 5]).record
-    older = situation([9000.0, *[60.0] * 5, *[30.0] * 5]).record
+    record = status([9000.0, *[60.0] * 4, *[30.0] * 5]).record
+    older = status([9000.0, *[60.0] * 5, *[30.0] * 5]).record
 
     assert len(record.history) == HOLDS_LOOKED_AT
     assert typical_hold(record) == 45
     assert typical_hold(older) == 45
-    assert typical_hold(situation([*[60.0] * 5, *[30.0] * 6]).record) == 30
+    assert typical_hold(status([*[60.0] * 5, *[30.0] * 6]).record) == 30
 
 
 @pytest.mark.example
@@ -164,7 +164,7 @@ def test_ends_by_expiry_do_not_push_releases_out() -> None:
 def test_so_many_rounds_are_to_go(
     ahead: int, slots: Slots, holders: list[Slots], rounds: int
 ) -> None:
-    guess = estimate(situation(ahead=ahead, slots=slots, holders=holders))
+    guess = estimate(status(ahead=ahead, slots=slots, holders=holders))
 
     assert guess is not None
     assert guess.to_go == rounds * 60
@@ -174,7 +174,7 @@ def test_so_many_rounds_are_to_go(
 @pytest.mark.property
 @given(records(), st.integers(0, 100), SLOTS)
 def test_an_estimate_is_a_length_of_time(record: Record, ahead: int, slots: Slots) -> None:
-    guess = estimate(replace(situation(ahead=ahead, slots=slots), record=record))
+    guess = estimate(replace(status(ahead=ahead, slots=slots), record=record))
 
     assert guess is None or (0 <= guess.hold <= guess.to_go < math.inf)
     assert guess is None or about(guess.to_go)[-1] in "smhd"

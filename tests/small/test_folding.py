@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.platforms.gitlab import Sections
-from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.platforms.gitlab import LogSections
+from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import Freeze, Owner
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
-from gcs_ci_lock.protocol.wait_status import Situation
-from gcs_ci_lock.report.messages import waiting_lines, waiting_title
+from gcs_ci_lock.protocol.wait_status import WaitStatus
+from gcs_ci_lock.report.messages import wait_lines, wait_title
 from tests.support.gitlab import Marker, markers, without_markers
 from tests.support.runner import log_commands
 from tests.support.samples import ALICE, HOLDER, NOW, RECORD, SITUATION, TICKET
 from tests.support.strategies import HOSTILE, owners
 
 
-def held_by(owner: Owner, *, frozen_by: str = "") -> Situation:
+def held_by(owner: Owner, *, frozen_by: str = "") -> WaitStatus:
     freeze = Freeze(reason=owner.reason, author=frozen_by, since=NOW - 60, until=None)
     record = replace(
         RECORD,
@@ -30,24 +30,24 @@ def held_by(owner: Owner, *, frozen_by: str = "") -> Situation:
     return replace(SITUATION, record=record, trouble=owner.reason)
 
 
-def on_github(situation: Situation) -> str:
+def on_github(status: WaitStatus) -> str:
     log: list[str] = []
     step = GitHubStep({}, write=log.append, delimiter=str)
-    step.group(waiting_title(situation), waiting_lines(situation))
+    step.group(wait_title(status), wait_lines(status))
     return "\n".join(log) + "\n"
 
 
-def on_gitlab(*situations: Situation) -> str:
+def on_gitlab(*situations: WaitStatus) -> str:
     log: list[str] = []
-    sections = Sections(log.append, now=lambda: NOW, mark="k3v9")
-    for situation in situations:
-        sections.show(waiting_title(situation), waiting_lines(situation))
+    sections = LogSections(log.append, now=lambda: NOW, mark="k3v9")
+    for status in situations:
+        sections.show(wait_title(status), wait_lines(status))
     return "\n".join(log) + "\n"
 
 
 @pytest.mark.example
 def test_a_title_says_who_holds_and_how_long_it_may_take() -> None:
-    assert waiting_title(SITUATION) == (
+    assert wait_title(SITUATION) == (
         'Waiting for lock "prod": held by acme/api > deploy > prod (alice), 2nd of 3, '
         "about 9m to go, waited 1m00s of 30m00s"
     )
@@ -64,9 +64,9 @@ def test_a_title_says_who_holds_and_how_long_it_may_take() -> None:
     ],
 )
 def test_a_title_names_the_first_holder_and_counts_the_others(holders: int, told: str) -> None:
-    situation = replace(SITUATION, record=replace(RECORD, holders=(HOLDER,) * holders))
+    status = replace(SITUATION, record=replace(RECORD, holders=(HOLDER,) * holders))
 
-    assert f": {told}" in waiting_title(situation)
+    assert f": {told}" in wait_title(status)
 
 
 @pytest.mark.example
@@ -75,9 +75,9 @@ def test_a_title_of_a_frozen_lock_says_by_whom_and_until_when(
     until: float | None, told: str
 ) -> None:
     freeze = Freeze(reason="release week", author="carol", since=NOW - 9, until=until)
-    situation = replace(SITUATION, record=replace(RECORD, frozen=freeze), turn=None)
+    status = replace(SITUATION, record=replace(RECORD, frozen=freeze), position=None)
 
-    assert waiting_title(situation) == (
+    assert wait_title(status) == (
         f'Waiting for lock "prod": frozen by carol until {told}, waited 1m00s of 30m00s'
     )
 
@@ -85,11 +85,11 @@ def test_a_title_of_a_frozen_lock_says_by_whom_and_until_when(
 @pytest.mark.property
 @given(owners(HOSTILE), HOSTILE)
 def test_a_title_is_told_whole_whatever_is_in_it(owner: Owner, text: str) -> None:
-    crowd = Turn(ahead=(TICKET,) * 998, patience=1.0, beside_holders=False)
-    worst = replace(held_by(owner, frozen_by=text), name="n" * 500, turn=crowd, waiters=999)
+    crowd = QueuePosition(ahead=(TICKET,) * 998, settle_time=1.0, fits_holders=False)
+    worst = replace(held_by(owner, frozen_by=text), name="n" * 500, position=crowd, waiters=999)
     held = replace(worst, record=replace(worst.record, frozen=None))
 
-    for title in (waiting_title(worst), waiting_title(held)):
+    for title in (wait_title(worst), wait_title(held)):
         assert len(title) <= MAX_FOREIGN
         assert title.startswith("Waiting for lock")
         assert title.endswith("waited 1m00s of 30m00s")
@@ -98,8 +98,8 @@ def test_a_title_is_told_whole_whatever_is_in_it(owner: Owner, text: str) -> Non
 @pytest.mark.example
 def test_on_github_the_lines_are_in_a_group() -> None:
     assert on_github(SITUATION).splitlines() == [
-        f"::group::{waiting_title(SITUATION)}",
-        *waiting_lines(SITUATION),
+        f"::group::{wait_title(SITUATION)}",
+        *wait_lines(SITUATION),
         "::endgroup::",
     ]
 
@@ -107,12 +107,12 @@ def test_on_github_the_lines_are_in_a_group() -> None:
 @pytest.mark.property
 @given(owners(HOSTILE), HOSTILE)
 def test_a_group_is_two_commands_whatever_the_owners_say(owner: Owner, text: str) -> None:
-    situation = held_by(owner, frozen_by=text)
+    status = held_by(owner, frozen_by=text)
 
-    log = on_github(situation)
+    log = on_github(status)
 
     assert [c.name for c in log_commands(log)] == ["group", "endgroup"]
-    assert log.count("\n") == len(waiting_lines(situation)) + 2
+    assert log.count("\n") == len(wait_lines(status)) + 2
     assert "\n  held by   " in log
     assert log.replace("\n", "").isprintable()
     assert log.isascii()
@@ -125,9 +125,9 @@ def test_on_gitlab_the_lines_are_in_a_collapsed_section() -> None:
     assert on_gitlab(SITUATION).split("\n") == [
         (
             f"{clear}section_start:{at}:gcs-ci-lock-k3v9-1[collapsed=true]\r"
-            f"{clear}{waiting_title(SITUATION)}"
+            f"{clear}{wait_title(SITUATION)}"
         ),
-        *waiting_lines(SITUATION),
+        *wait_lines(SITUATION),
         f"{clear}section_end:{at}:gcs-ci-lock-k3v9-1\r{clear}",
         "",
     ]
@@ -149,9 +149,9 @@ def test_every_section_has_a_name_of_its_own() -> None:
 def test_a_section_has_one_start_and_one_end_whatever_the_owners_say(
     owner: Owner, text: str
 ) -> None:
-    situation = held_by(owner, frozen_by=text)
+    status = held_by(owner, frozen_by=text)
 
-    log = on_gitlab(situation)
+    log = on_gitlab(status)
 
     name = "gcs-ci-lock-k3v9-1"
     assert markers(log) == [Marker("start", name, "[collapsed=true]"), Marker("end", name, "")]
@@ -176,9 +176,9 @@ def test_a_section_has_one_start_and_one_end_whatever_the_owners_say(
     ],
 )
 def test_an_owner_that_speaks_to_the_log_reader_is_only_shown(evil: str) -> None:
-    situation = held_by(replace(ALICE, repository=evil, actor=evil, url=evil), frozen_by=evil)
+    status = held_by(replace(ALICE, repository=evil, actor=evil, url=evil), frozen_by=evil)
 
-    github, gitlab = on_github(situation), on_gitlab(situation)
+    github, gitlab = on_github(status), on_gitlab(status)
 
     assert [c.name for c in log_commands(github)] == ["group", "endgroup"]
     assert len(markers(gitlab)) == 2

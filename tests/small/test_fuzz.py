@@ -14,27 +14,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import LockError, RecordInvalid, UsageError
-from gcs_ci_lock.keepalive.handed import adopt, end
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped, TimedOut
-from gcs_ci_lock.locking.settings import MAX_HOLD, MAX_WAIT, Wanted
+from gcs_ci_lock.keepalive.handed import adopt, end_lease
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
+from gcs_ci_lock.locking.settings import MAX_HOLD, MAX_WAIT, LockSettings
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER
 from gcs_ci_lock.protocol.record import (
     HISTORY_LENGTH,
     OWNER_FIELDS,
     SEQUENCES_LENGTH,
-    Ended,
     Freeze,
     Holder,
     Owner,
+    PastLease,
     Record,
     Ticket,
 )
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
-from gcs_ci_lock.protocol.text import clipped, printable
+from gcs_ci_lock.protocol.text import printable, truncated
 from gcs_ci_lock.protocol.ticket_metadata import (
     decode_ticket,
     encode_slots,
@@ -114,10 +114,10 @@ HOLDER = Holder(
     granted_at=NOW - 50,
     expires_at=NOW + 5,
     ttl=120.0,
-    beat=3,
+    revision=3,
 )
 SHARED = replace(HOLDER, lease="k3v8", slots=5, token=40, expires_at=NOW - 1)
-ENDED = Ended(
+ENDED = PastLease(
     lease="k3v7",
     owner=Owner(actor="alice"),
     token=39,
@@ -222,18 +222,18 @@ def as_stored(record: Record) -> Record:
     """Return what may be left of a record when it is written again: its latest ends, cut texts."""
 
     def owner(one: Owner) -> Owner:
-        return Owner(**{key: clipped(getattr(one, key)) for key in OWNER_FIELDS})
+        return Owner(**{key: truncated(getattr(one, key)) for key in OWNER_FIELDS})
 
     frozen = record.frozen
     if frozen is not None:
-        frozen = replace(frozen, reason=clipped(frozen.reason), author=clipped(frozen.author))
+        frozen = replace(frozen, reason=truncated(frozen.reason), author=truncated(frozen.author))
     return replace(
         record,
         holders=tuple(replace(h, owner=owner(h.owner)) for h in record.holders),
         frozen=frozen,
         sequences=dict(list(record.sequences.items())[-SEQUENCES_LENGTH:]),
         history=tuple(
-            replace(e, owner=owner(e.owner), note=clipped(e.note))
+            replace(e, owner=owner(e.owner), note=truncated(e.note))
             for e in record.history[-HISTORY_LENGTH:]
         ),
     )
@@ -253,9 +253,7 @@ def assert_short_line(message: str) -> None:
     assert len(message) < 600
 
 
-def outcome_of(
-    client: Client, wait: float
-) -> Acquired | TimedOut | Overtaken | Stopped | LockError:
+def outcome_of(client: Client, wait: float) -> Acquired | TimedOut | Obsolete | Stopped | LockError:
     try:
         return client.acquire(wait=wait)
     except LockError as refusal:
@@ -298,7 +296,7 @@ def test_a_waiter_goes_on_beside_any_record_or_leaves_it_untouched(body: bytes) 
         return
     assert isinstance(outcome, Acquired)
     # A new token, and nobody is gone but those whose lease had run out.
-    assert outcome.tenure.token == stands.fence == stood.fence + 1
+    assert outcome.lease.token == stands.fence == stood.fence + 1
     kept = {holder.lease: holder for holder in stands.holders}
     now = EPOCH + world.clock.now
     assert all(kept.get(h.lease) == h or h.expires_at <= now for h in stood.holders)
@@ -362,7 +360,7 @@ TICKET = Ticket(
     refreshed_at=NOW,
     generation=7,
     priority=9,
-    line="main",
+    job_key="main",
 )
 WORDS = st.one_of(
     st.sampled_from(
@@ -408,7 +406,7 @@ def test_a_ticket_that_is_taken_is_written_again_as_it_is(
     )
 
     owner = Owner(**{key: printable(getattr(ticket.owner, key)) for key in OWNER_FIELDS})
-    assert again == replace(ticket, owner=owner, line=printable(ticket.line))
+    assert again == replace(ticket, owner=owner, job_key=printable(ticket.job_key))
 
 
 @given(st.lists(OBJECTS, max_size=6))
@@ -478,14 +476,14 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
     names = [texts.pop("name")]
     owner = Owner(reason=texts.pop("reason", ""))
     try:
-        wanted = Wanted(names=names, **texts)
+        wanted = LockSettings(names=names, **texts)
         request = wanted.requests(owner=owner, kept=kept)[0]
     except UsageError as refusal:
         assert_short_line(str(refusal))
         return
     world = World()
     client = world.client("a")
-    lock = Lock(
+    lock = LockClient(
         request.paths,
         store=client.store,
         clock=world.clock,
@@ -493,10 +491,10 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
         timing=request.timing,
     )
 
-    outcome = Waiter(
+    outcome = Acquisition(
         lock,
         request,
-        chance=client.chance,
+        random=client.random,
         stop=client.stop,
         observer=client.diary,
         verifier=NoVerifier(),
@@ -507,16 +505,18 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
     assert path == f"{request.paths.location.prefix}/{names[0]}/lock.json"
     body = world.bucket.objects[path].body
     (holder,) = decode_record(body, uri=URI, name=names[0]).holders
-    assert holder == replace(holder, owner=Owner(reason=clipped(owner.reason)), slots=request.slots)
+    assert holder == replace(
+        holder, owner=Owner(reason=truncated(owner.reason)), slots=request.slots
+    )
     assert parse_slots(str(encode_slots(request.slots))) == request.slots
     assert 0 <= request.wait <= MAX_WAIT
     assert 1 <= request.max_hold <= MAX_HOLD
     assert MIN_TTL <= holder.ttl == request.timing.ttl <= MAX_TTL
     assert request.timing.give_up <= holder.ttl * 2 / 3 + 1e-9
-    assert kept == (request.timing.beat is not None)
+    assert kept == (request.timing.renew_every is not None)
 
 
-LEASE = Handover(
+LEASE = LeaseRef(
     bucket="gs://acme-locks/locks",
     name="prod",
     lease="k3v9",
@@ -527,7 +527,7 @@ LEASE = Handover(
     endpoint="",
 )
 STATES = st.one_of(
-    damaged(json.loads(LEASE.encoded()), json.loads(replace(LEASE, token=0).encoded())),
+    damaged(json.loads(LEASE.to_json()), json.loads(replace(LEASE, token=0).to_json())),
     JSON_VALUES.map(json.dumps),
 )
 
@@ -536,50 +536,50 @@ STATES = st.one_of(
 @settings(max_examples=150)
 def test_a_state_that_is_taken_is_written_again_as_it_is(text: str) -> None:
     try:
-        handover = Handover.decode(text, source="lease file x")
+        lease_ref = LeaseRef.from_json(text, source="lease file x")
     except UsageError as refusal:
         assert_short_line(str(refusal))
         return
 
-    again = Handover.decode(handover.encoded(), source="lease file x")
+    again = LeaseRef.from_json(lease_ref.to_json(), source="lease file x")
 
-    assert again == handover
+    assert again == lease_ref
     assert MIN_TTL <= again.timing.ttl <= MAX_TTL
     # Nothing was made up, and nothing overheard.
-    assert json.loads(again.encoded()) == json.loads(text)
+    assert json.loads(again.to_json()) == json.loads(text)
     assert text.count('"token"') == 1
 
 
 @pytest.mark.parametrize("keeper", ["", "daemon", 1, 0, None, [], {}])
 def test_a_state_that_does_not_say_who_keeps_the_lease_is_refused(keeper: object) -> None:
-    text = json.dumps(json.loads(LEASE.encoded()) | {"keeper": keeper})
+    text = json.dumps(json.loads(LEASE.to_json()) | {"keeper": keeper})
 
     with pytest.raises(UsageError, match="keeper"):
-        Handover.decode(text, source="lease file x")
+        LeaseRef.from_json(text, source="lease file x")
 
 
 def test_a_state_in_which_a_key_stands_twice_is_refused() -> None:
-    text = LEASE.encoded()[:-1] + ', "token": 7}'
+    text = LEASE.to_json()[:-1] + ', "token": 7}'
 
     with pytest.raises(UsageError, match="twice"):
-        Handover.decode(text, source="lease file x")
+        LeaseRef.from_json(text, source="lease file x")
 
 
 @given(STATES)
 @settings(max_examples=100)
 def test_whatever_the_state_says_nobody_elses_lease_is_ended(text: str) -> None:
     try:
-        handover = Handover.decode(text, source="lease file x")
+        lease_ref = LeaseRef.from_json(text, source="lease file x")
     except UsageError:
         return
     world = World()
     put(world, encode_record(RECORDS[0]))
     client = world.client("post")
 
-    adopted = adopt(client.lock, handover)
-    result = end(client.lock, handover, chance=client.chance)
+    adopted = adopt(client.lock, lease_ref)
+    result = end_lease(client.lock, lease_ref, random=client.random)
 
-    mine = handover.lease == HOLDER.lease
+    mine = lease_ref.lease == HOLDER.lease
     assert hasattr(adopted, "deadline") == mine
     assert isinstance(result, NotHeld) != mine
     assert (HOLDER in read(world.record_body()).holders) != mine

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.platforms.github import GitHubStep, owner
-from gcs_ci_lock.protocol.takeover import known_dead
+from gcs_ci_lock.protocol.takeover import proof_of_end
 from gcs_ci_lock.report.markdown import plain, summary_table
 from tests.support.runner import file_values, log_command, log_commands
 
@@ -207,5 +207,5 @@ def test_attempts_that_a_server_counts_for_each_job_are_not_those_of_the_run(ser
     second = owner({**environ, "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "again"})
 
     # Both run now, in one run of which only one job was tried again.
-    assert known_dead(first, second) == ""
+    assert proof_of_end(first, second) == ""
     assert second.url == "https://git.acme.example/acme/api/actions/runs/77"

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.locking.request import LockRequest, Tenure
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.request import LeaseState, LockRequest
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.timing import Timing
 
-LEASE = Handover(
+LEASE = LeaseRef(
     bucket="gs://acme-locks/locks",
     name="acme/api/prod",
     lease="k3v9",
@@ -26,23 +26,23 @@ LEASE = Handover(
 )
 
 
-def decode(text: str) -> Handover:
-    return Handover.decode(text, source="lease file x")
+def decode(text: str) -> LeaseRef:
+    return LeaseRef.from_json(text, source="lease file x")
 
 
 @pytest.mark.example
 def test_what_is_handed_over_arrives() -> None:
-    assert decode(LEASE.encoded()) == LEASE
+    assert decode(LEASE.to_json()) == LEASE
     assert LEASE.paths.uri == "gs://acme-locks/locks/acme/api/prod"
-    assert LEASE.timing.beat == 20.0
-    assert "\n" not in LEASE.encoded()
+    assert LEASE.timing.renew_every == 20.0
+    assert "\n" not in LEASE.to_json()
 
 
 @pytest.mark.example
 def test_a_lease_that_nobody_keeps_has_no_beat() -> None:
-    unkept = decode(LEASE.encoded().replace('"process"', '"none"'))
+    unkept = decode(LEASE.to_json().replace('"process"', '"none"'))
 
-    assert unkept.timing.beat is None
+    assert unkept.timing.renew_every is None
     assert unkept.timing.give_up == 80.0
 
 
@@ -72,16 +72,16 @@ def test_any_text_is_a_lease_or_refused_by_its_source(text: str) -> None:
     ids=str,
 )
 def test_a_damaged_lease_is_refused(changes: dict[str, object]) -> None:
-    text = json.dumps({**json.loads(LEASE.encoded()), **changes})
+    text = json.dumps({**json.loads(LEASE.to_json()), **changes})
 
     with pytest.raises(UsageError, match="expected what gcs-ci-lock wrote"):
         decode(text)
 
 
 @pytest.mark.example
-@pytest.mark.parametrize("key", sorted(json.loads(LEASE.encoded())))
+@pytest.mark.parametrize("key", sorted(json.loads(LEASE.to_json())))
 def test_a_lease_without_one_of_its_fields_is_refused(key: str) -> None:
-    fields = json.loads(LEASE.encoded())
+    fields = json.loads(LEASE.to_json())
     del fields[key]
 
     with pytest.raises(UsageError):
@@ -103,21 +103,21 @@ def test_what_is_asked_for_becomes_what_was_granted(keeper: str, on_lost: str) -
         timing=Timing.for_ttl(90.0),
         max_hold=500.0,
     )
-    tenure = Tenure(
-        lease="abc",
+    lease = LeaseState(
+        id="abc",
         token=41,
         timing=request.timing,
-        beat=1,
+        revision=1,
         sent_at=7.0,
         expires_at=1_000_090.0,
     )
 
-    asked = Handover.asked(
+    asked = LeaseRef.before_claim(
         request, "abc", endpoint="http://127.0.0.1:1", keeper=keeper, on_lost=on_lost
     )
-    granted = asked.granted(tenure, waited=3.5)
+    granted = asked.granted(lease, waited=3.5)
 
-    assert asked == Handover(
+    assert asked == LeaseRef(
         bucket="gs://acme-locks/prefix",
         name="acme/prod",
         lease="abc",
@@ -131,4 +131,4 @@ def test_what_is_asked_for_becomes_what_was_granted(keeper: str, on_lost: str) -
         on_lost=on_lost,
     )
     assert granted == replace(asked, token=41, waited_s=3.5, granted_at=1_000_000.0)
-    assert Handover.asked(request, "abc", endpoint="", keeper=keeper).on_lost == "fail"
+    assert LeaseRef.before_claim(request, "abc", endpoint="", keeper=keeper).on_lost == "fail"

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from gcs_ci_lock.errors import Ambiguous, RecordInvalid
-from gcs_ci_lock.keepalive.keeper import Kept
+from gcs_ci_lock.errors import OutcomeUnknown, RecordInvalid
+from gcs_ci_lock.keepalive.keeper import KeeperStopped
 from gcs_ci_lock.locking.lease import Lost
-from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.locking.request import LeaseState
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, World
 from tests.support.faults import Outage, nth_write
@@ -22,25 +22,25 @@ def test_a_beat_is_one_write_due_a_beat_after_the_send_of_the_last() -> None:
     before = len(client.store.requests)
     world.clock.after(70.0, client.stop.set)
 
-    result = keeper.keep(client.stop)
+    result = keeper.run(client.stop)
 
-    assert isinstance(result, Kept)
-    assert keeper.beats == 3
+    assert isinstance(result, KeeperStopped)
+    assert keeper.renewals == 3
     assert [r.method for r in client.store.requests[before:]] == ["write"] * 3
 
 
 def test_others_that_write_meanwhile_cost_a_beat_one_read_and_one_write() -> None:
     world = World()
     client, other = world.client("a"), world.client("b")
-    tenure = client.hold(slots=2).tenure
+    lease = client.hold(slots=2).lease
     other.hold(slots=2)
     before = len(client.store.requests)
 
-    renewed = client.lock.renew(tenure)
+    renewed = client.lock.renew(lease)
 
     assert not isinstance(renewed, Lost)
     assert [r.method for r in client.store.requests[before:]] == ["write", "read", "write"]
-    record = client.lock.look().record
+    record = client.lock.read().record
     assert record is not None
     assert len(record.holders) == 2
 
@@ -48,14 +48,14 @@ def test_others_that_write_meanwhile_cost_a_beat_one_read_and_one_write() -> Non
 def test_a_beat_whose_answer_is_lost_counts_from_its_own_send() -> None:
     world = World()
     client = world.client("a", fault=nth_write(2, "after"))
-    tenure = client.hold().tenure
+    lease = client.hold().lease
     world.clock.sleep(20.0)
     sent = world.clock.now
 
-    with pytest.raises(Ambiguous):
-        client.lock.renew(tenure)
+    with pytest.raises(OutcomeUnknown):
+        client.lock.renew(lease)
     world.clock.sleep(3.0)
-    renewed = client.lock.renew(tenure)
+    renewed = client.lock.renew(lease)
 
     assert not isinstance(renewed, Lost)
     assert renewed.sent_at == sent
@@ -69,12 +69,12 @@ def test_a_holder_that_cannot_renew_gives_up_exactly_at_give_up() -> None:
     acquired = client.hold()
     outage.down = True
 
-    result = client.keeper(acquired).keep(client.stop)
+    result = client.keeper(acquired).run(client.stop)
 
     assert isinstance(result, Lost)
     assert "could not be renewed for 1m20s" in result.reason
     assert "connection refused" in result.reason
-    assert world.clock.now == pytest.approx(acquired.tenure.sent_at + 80.0, abs=0.01)
+    assert world.clock.now == pytest.approx(acquired.lease.sent_at + 80.0, abs=0.01)
 
 
 def test_an_outage_of_half_of_give_up_is_no_loss() -> None:
@@ -86,9 +86,9 @@ def test_an_outage_of_half_of_give_up_is_no_loss() -> None:
     world.clock.after(61.0, lambda: setattr(outage, "down", False))
     world.clock.after(120.0, client.stop.set)
 
-    result = keeper.keep(client.stop)
+    result = keeper.run(client.stop)
 
-    assert isinstance(result, Kept)
+    assert isinstance(result, KeeperStopped)
     assert keeper.lost() is None
 
 
@@ -96,16 +96,16 @@ def test_a_lost_lease_is_never_renewed_though_the_record_still_names_it() -> Non
     world = World()
     client = world.client("a")
     acquired = client.hold()
-    world.clock.sleep(acquired.tenure.timing.give_up)
+    world.clock.sleep(acquired.lease.timing.give_up)
     before = client.count("write")
 
-    result = client.lock.renew(acquired.tenure)
+    result = client.lock.renew(acquired.lease)
 
     assert isinstance(result, Lost)
     assert client.count("write") == before
-    record = client.lock.look().record
+    record = client.lock.read().record
     assert record is not None
-    assert record.holder(acquired.tenure.lease) is not None
+    assert record.holder(acquired.lease.id) is not None
 
 
 def test_a_lease_that_was_taken_over_is_lost_with_the_reason() -> None:
@@ -128,7 +128,7 @@ def test_a_lease_that_left_the_record_is_lost_within_a_beat() -> None:
     began = world.clock.now
     world.clock.after(5.0, lambda: world.bucket.objects.pop(PATHS.record))
 
-    result = keeper.keep(client.stop)
+    result = keeper.run(client.stop)
 
     assert isinstance(result, Lost)
     assert "deleted or replaced" in result.reason
@@ -148,7 +148,7 @@ def test_a_renewal_that_hangs_does_not_delay_the_loss() -> None:
     world.clock.after(79.0, lambda: seen.append(keeper.lost()))
     world.clock.after(80.0, lambda: seen.append(keeper.lost()))
     client.store._fault = hang  # noqa: SLF001 - from now on
-    result = keeper.keep(client.stop)
+    result = keeper.run(client.stop)
 
     assert seen[0] is None
     assert isinstance(seen[1], Lost)
@@ -162,7 +162,7 @@ def test_after_max_hold_the_lease_is_renewed_no_more() -> None:
     keeper = client.keeper(client.hold(), max_hold=50.0)
     began = world.clock.now
 
-    result = keeper.keep(client.stop)
+    result = keeper.run(client.stop)
 
     assert isinstance(result, Lost)
     assert "max-hold" in result.reason
@@ -178,8 +178,8 @@ def test_a_damaged_record_is_survived_until_give_up_and_left_as_it_is() -> None:
     other.write(PATHS.record, b"damaged", generation=generation, timeout=1)
 
     with pytest.raises(RecordInvalid):
-        client.lock.renew(acquired.tenure)
-    result = client.keeper(acquired).keep(client.stop)
+        client.lock.renew(acquired.lease)
+    result = client.keeper(acquired).run(client.stop)
 
     assert isinstance(result, Lost)
     assert "not valid" in result.reason
@@ -191,15 +191,15 @@ def test_an_adopted_lease_is_believed_in_no_longer_than_the_first_owner_would() 
     acquired = world.client("a").hold()
     world.clock.sleep(30.0)
     heir = world.client("heir")
-    record = heir.lock.look().record
+    record = heir.lock.read().record
     assert record is not None
-    holder = record.holder(acquired.tenure.lease)
+    holder = record.holder(acquired.lease.id)
     assert holder is not None
 
-    tenure = heir.lock.landed(holder)
+    lease = heir.lock.confirm(holder)
 
-    assert tenure.token == acquired.tenure.token
-    assert tenure.deadline <= acquired.tenure.deadline + 1.0
+    assert lease.token == acquired.lease.token
+    assert lease.deadline <= acquired.lease.deadline + 1.0
 
 
 def test_one_keeper_never_has_two_writes_in_flight() -> None:
@@ -217,7 +217,7 @@ def test_one_keeper_never_has_two_writes_in_flight() -> None:
     keeper = client.keeper(client.hold())
     world.clock.after(200.0, client.stop.set)
 
-    assert isinstance(keeper.keep(client.stop), Kept)
+    assert isinstance(keeper.run(client.stop), KeeperStopped)
 
 
 def test_deadlines_count_from_the_send_and_not_from_the_answer() -> None:
@@ -230,13 +230,13 @@ def test_deadlines_count_from_the_send_and_not_from_the_answer() -> None:
     client = world.client("a", fault=slow_answer)
     began = world.clock.now
 
-    claimed = client.hold().tenure
+    claimed = client.hold().lease
     renewing = world.clock.now
     renewed = client.lock.renew(claimed)
 
     assert claimed.sent_at == began
     assert claimed.deadline == began + 80.0
-    assert isinstance(renewed, Tenure)
+    assert isinstance(renewed, LeaseState)
     assert renewed.sent_at == renewing
 
 
@@ -244,15 +244,15 @@ def test_the_deadline_is_that_of_the_attempt_in_the_record() -> None:
     world = World()
     # The first renewal lands, and its answer is lost.
     client = world.client("a", fault=nth_write(2, "after"))
-    tenure = client.hold().tenure
+    lease = client.hold().lease
     world.clock.sleep(20.0)
     first_sent = world.clock.now
-    with pytest.raises(Ambiguous):
-        client.lock.renew(tenure)
+    with pytest.raises(OutcomeUnknown):
+        client.lock.renew(lease)
     world.clock.sleep(5.0)
     client.lock._sent[99] = world.clock.now  # noqa: SLF001 - an attempt that never arrived
 
-    found = client.lock.renew(tenure)
+    found = client.lock.renew(lease)
 
-    assert isinstance(found, Tenure)
+    assert isinstance(found, LeaseState)
     assert found.sent_at == first_sent

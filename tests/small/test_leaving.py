@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.errors import Ambiguous, Denied, StorageUnreachable
-from gcs_ci_lock.keepalive.handed import adopt, end, release
-from gcs_ci_lock.keepalive.lease_ref import Handover
+from gcs_ci_lock.errors import Denied, OutcomeUnknown, StorageUnreachable
+from gcs_ci_lock.keepalive.handed import adopt, end_lease, release
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.locking.outcome import Acquired, Stopped
-from gcs_ci_lock.locking.request import Tenure
+from gcs_ci_lock.locking.request import LeaseState
 from gcs_ci_lock.platforms.detect import detect_owner
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from gcs_ci_lock.protocol.transitions import NotHeld
@@ -21,8 +21,8 @@ from tests.support.faults import Outage
 pytestmark = pytest.mark.fault
 
 
-def handover_of(lease: str, token: int) -> Handover:
-    return Handover(
+def handover_of(lease: str, token: int) -> LeaseRef:
+    return LeaseRef(
         bucket="gs://acme-locks/locks",
         name="prod",
         lease=lease,
@@ -43,7 +43,7 @@ def failing(method: str, times: int, *, when: Moment = "before", path: str = "")
         if request.method == method and moment == when and path in request.path and left:
             left -= 1
             message = "no answer"
-            raise Ambiguous(message)
+            raise OutcomeUnknown(message)
 
     return fault
 
@@ -115,7 +115,7 @@ def test_a_denial_while_leaving_is_no_reason_to_stay() -> None:
 def test_a_waiter_whose_cleaning_up_fails_has_the_lock_all_the_same() -> None:
     world = World()
     holder = world.client("holder")
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     client = world.client("a", fault=failing("delete", 100))
     world.clock.after(3.0, lambda: holder.lock.release(lease))
 
@@ -124,43 +124,43 @@ def test_a_waiter_whose_cleaning_up_fails_has_the_lock_all_the_same() -> None:
     assert isinstance(outcome, Acquired)
     # Its ticket is still there, and keeps nobody waiting: its lease is among the holders.
     assert len(world.tickets()) == 1
-    client.lock.release(outcome.tenure.lease)
+    client.lock.release(outcome.lease.id)
     assert world.client("b").hold(wait=5).waited < 1
 
 
 def test_a_lease_is_adopted_by_reading_the_record() -> None:
     world = World()
-    tenure = world.client("a").hold().tenure
+    lease = world.client("a").hold().lease
 
-    adopted = adopt(world.client("b").lock, handover_of(tenure.lease, tenure.token))
+    adopted = adopt(world.client("b").lock, handover_of(lease.id, lease.token))
 
-    assert isinstance(adopted, Tenure)
-    assert (adopted.lease, adopted.token) == (tenure.lease, tenure.token)
+    assert isinstance(adopted, LeaseState)
+    assert (adopted.id, adopted.token) == (lease.id, lease.token)
 
 
 @pytest.mark.parametrize("gone", ["deleted", "released"])
 def test_a_lease_that_is_gone_is_not_adopted(gone: str) -> None:
     world = World()
     client = world.client("a")
-    tenure = client.hold().tenure
+    lease = client.hold().lease
     if gone == "deleted":
         world.bucket.objects.clear()
     else:
-        client.lock.release(tenure.lease)
+        client.lock.release(lease.id)
 
-    adopted = adopt(world.client("b").lock, handover_of(tenure.lease, tenure.token))
+    adopted = adopt(world.client("b").lock, handover_of(lease.id, lease.token))
 
     assert isinstance(adopted, Lost)
-    assert str(tenure.token) in adopted.reason
+    assert str(lease.token) in adopted.reason
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_release_by_another_process_outlasts_lost_answers(when: Moment) -> None:
     world = World()
-    tenure = world.client("a").hold().tenure
+    lease = world.client("a").hold().lease
     post = world.client("post", fault=failing("write", 2, when=when))
 
-    result = end(post.lock, handover_of(tenure.lease, tenure.token), chance=post.chance)
+    result = end_lease(post.lock, handover_of(lease.id, lease.token), random=post.random)
 
     assert isinstance(result, Released)
     assert b'"outcome": "released"' in world.record_body()
@@ -168,13 +168,13 @@ def test_a_release_by_another_process_outlasts_lost_answers(when: Moment) -> Non
 
 def test_a_release_that_is_never_answered_says_so() -> None:
     world, outage = World(), Outage()
-    tenure = world.client("a").hold().tenure
+    lease = world.client("a").hold().lease
     post = world.client("post", fault=outage)
     outage.down = True
     began = world.clock.now
 
     with pytest.raises(StorageUnreachable):
-        release(post.lock, tenure.lease, chance=post.chance)
+        release(post.lock, lease.id, random=post.random)
 
     assert 20.0 <= world.clock.now - began <= 28.0
 
@@ -189,7 +189,7 @@ def test_what_a_killed_main_step_left_in_the_queue_is_taken_away() -> None:
     waiter.run()
     post = world.client("post")
 
-    result = end(post.lock, handover_of(main.diary.leases[-1], 0), chance=post.chance)
+    result = end_lease(post.lock, handover_of(main.diary.leases[-1], 0), random=post.random)
 
     assert isinstance(result, NotHeld)
     assert world.tickets() == []
@@ -199,10 +199,10 @@ def test_what_a_killed_main_step_left_in_the_queue_is_taken_away() -> None:
 
 def test_a_claim_of_a_killed_main_step_that_landed_is_released() -> None:
     world = World()
-    lease = world.client("a").hold().tenure.lease
+    lease = world.client("a").hold().lease.id
     post = world.client("post")
 
-    result = end(post.lock, handover_of(lease, 0), chance=post.chance)
+    result = end_lease(post.lock, handover_of(lease, 0), random=post.random)
 
     assert isinstance(result, Released)
     assert world.client("b").hold(wait=5).waited < 1
@@ -210,14 +210,14 @@ def test_a_claim_of_a_killed_main_step_that_landed_is_released() -> None:
 
 def test_nobody_elses_lease_is_ended() -> None:
     world = World()
-    tenure = world.client("a").hold().tenure
+    lease = world.client("a").hold().lease
     post = world.client("post")
 
-    for token in (0, tenure.token):
-        result = end(post.lock, handover_of("another-lease", token), chance=post.chance)
+    for token in (0, lease.token):
+        result = end_lease(post.lock, handover_of("another-lease", token), random=post.random)
         assert isinstance(result, NotHeld)
 
-    assert isinstance(adopt(post.lock, handover_of(tenure.lease, tenure.token)), Tenure)
+    assert isinstance(adopt(post.lock, handover_of(lease.id, lease.token)), LeaseState)
 
 
 @pytest.mark.parametrize(

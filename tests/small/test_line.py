@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.protocol.admission import AlreadyIn, MayClaim, consider
-from gcs_ci_lock.protocol.obsolete import Outdated, Superseded, line_of, older_of_line
+from gcs_ci_lock.protocol.admission import AlreadyHolding, MayClaim, decide
+from gcs_ci_lock.protocol.obsolete import Outdated, Superseded, job_key, older_waiters
 from gcs_ci_lock.protocol.queue import Claimant
 from gcs_ci_lock.protocol.record import SEQUENCES_LENGTH, Owner, Record, Ticket
 from gcs_ci_lock.protocol.server_time import Interval
@@ -31,7 +31,7 @@ def claimant(
         ttl=120.0,
         asked_at=NOW,
         asked_by=NOW + 1.5,
-        born=born,
+        created=born,
         newest=newest,
         sequence=sequence,
     )
@@ -47,8 +47,8 @@ def ticket(lease: str, *, born: float, arrival: float | None = None, line: str =
         arrival_text="",
         refreshed_at=NOW,
         generation=1,
-        born=born,
-        line=line,
+        created=born,
+        job_key=line,
     )
 
 
@@ -60,18 +60,18 @@ def after(one: Claimant, record: Record = EMPTY) -> Record:
 
 
 def decided(record: Record, one: Claimant, *tickets: Ticket) -> object:
-    return consider(record, one, tickets=tickets, earliest=NOW + 300)
+    return decide(record, one, tickets=tickets, earliest=NOW + 300)
 
 
 @pytest.mark.example
 def test_a_line_is_the_job_of_a_workflow_and_on_a_laptop_the_person() -> None:
-    assert line_of(OWNER) == LINE
-    assert line_of(Owner(platform="local", actor="bob", runner="mac")) == "local/mac/bob"
+    assert job_key(OWNER) == LINE
+    assert job_key(Owner(platform="local", actor="bob", runner="mac")) == "local/mac/bob"
 
 
 @pytest.mark.example
 def test_jobs_whose_names_differ_only_in_what_is_not_printable_are_in_two_lines() -> None:
-    first, second = (line_of(replace(OWNER, job=f"prod {letter}")) for letter in "äö")
+    first, second = (job_key(replace(OWNER, job=f"prod {letter}")) for letter in "äö")
 
     assert first != second
 
@@ -81,15 +81,15 @@ def test_jobs_of_two_projects_are_in_two_lines_wherever_their_names_have_a_slash
     inner = Owner(platform="gitlab", repository="acme/api/site", job="deploy")
     outer = Owner(platform="gitlab", repository="acme/api", job="site/deploy")
 
-    assert line_of(inner) == "gitlab/acme/api/site/deploy"
-    assert line_of(outer) != line_of(inner)
-    assert line_of(outer).startswith("gitlab/acme/api/site/deploy-")
+    assert job_key(inner) == "gitlab/acme/api/site/deploy"
+    assert job_key(outer) != job_key(inner)
+    assert job_key(outer).startswith("gitlab/acme/api/site/deploy-")
 
 
 @pytest.mark.property
 @given(st.builds(Owner, **{key: st.text(max_size=300) for key in ("workflow", "job", "actor")}))
 def test_a_line_is_printable_and_short_whatever_the_names_are(owner: Owner) -> None:
-    line = line_of(owner)
+    line = job_key(owner)
 
     assert len(line) <= MAX_FOREIGN
     assert line.isascii()
@@ -182,7 +182,7 @@ def test_a_claim_that_has_landed_is_ours_although_a_newer_one_came() -> None:
     ).record
     mine = replace(ticket("me", born=NOW), superseded_by="newer")
 
-    assert isinstance(consider(held, one, tickets=[mine], earliest=NOW), AlreadyIn)
+    assert isinstance(decide(held, one, tickets=[mine], earliest=NOW), AlreadyHolding)
 
 
 @pytest.mark.example
@@ -193,12 +193,12 @@ def test_a_newest_one_supersedes_those_of_its_line_who_came_before_it() -> None:
     newer, other = ticket("newer", born=NOW + 1), ticket("other", born=NOW - 9, line="x")
     counted = {t.lease: t for t in (mine, older, oldest, newer, other)}
 
-    assert older_of_line(claimant(newest=True), counted) == (oldest, older)
-    assert older_of_line(claimant(), counted) == ()
+    assert older_waiters(claimant(newest=True), counted) == (oldest, older)
+    assert older_waiters(claimant(), counted) == ()
 
 
 @pytest.mark.example
 def test_before_it_has_a_ticket_all_of_its_line_came_before_a_newest_one() -> None:
     only = ticket("other", born=NOW + 5)
 
-    assert older_of_line(claimant(newest=True), {"other": only}) == (only,)
+    assert older_waiters(claimant(newest=True), {"other": only}) == (only,)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from rich.console import Console
 
-from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import Freeze, Owner
-from gcs_ci_lock.protocol.wait_status import Situation
-from gcs_ci_lock.report.wait_live import LiveWait, picture
-from gcs_ci_lock.system.console import Unfailing
+from gcs_ci_lock.protocol.wait_status import WaitStatus
+from gcs_ci_lock.report.wait_live import WaitDisplay, picture
+from gcs_ci_lock.system.console import BestEffortStream
 from tests.support.samples import ALICE, HOLDER, NOW, RECORD, SITUATION, TICKET
 from tests.support.strategies import HOSTILE, owners
 
@@ -32,21 +32,21 @@ def terminal(stream: io.StringIO, *, width: int = 80, color: bool = True) -> Con
     )
 
 
-def drawn(situation: Situation, *, width: int = 80) -> str:
+def drawn(status: WaitStatus, *, width: int = 80) -> str:
     stream = io.StringIO()
-    terminal(stream, width=width).print(picture(situation))
+    terminal(stream, width=width).print(picture(status))
     return stream.getvalue()
 
 
-def read(situation: Situation, *, width: int = 80) -> list[str]:
+def read(status: WaitStatus, *, width: int = 80) -> list[str]:
     """Return what people see, without frame, colours and links."""
-    plain = STYLE.sub("", drawn(situation, width=width)).translate(BORDERS)
+    plain = STYLE.sub("", drawn(status, width=width)).translate(BORDERS)
     return [line.strip() for line in plain.splitlines()]
 
 
-def frozen(situation: Situation, text: str = "release week") -> Situation:
+def frozen(status: WaitStatus, text: str = "release week") -> WaitStatus:
     freeze = Freeze(reason=text, author=text, since=NOW - 9, until=None)
-    return replace(situation, record=replace(situation.record, frozen=freeze))
+    return replace(status, record=replace(status.record, frozen=freeze))
 
 
 @pytest.mark.example
@@ -90,7 +90,10 @@ def test_a_free_lock_a_freeze_and_trouble_are_drawn_too() -> None:
     free = replace(SITUATION, record=replace(RECORD, holders=()), trouble="no answer")
 
     ahead = "\n".join(read(free, width=120))
-    head = read(replace(free, turn=Turn(ahead=(), patience=0.0, beside_holders=True)), width=120)
+    head = read(
+        replace(free, position=QueuePosition(ahead=(), settle_time=0.0, fits_holders=True)),
+        width=120,
+    )
     ice = "\n".join(read(frozen(free), width=120))
 
     assert "free     not yet yours, but acme/api > deploy > prod (bob) stands before you" in ahead
@@ -124,12 +127,14 @@ def test_no_control_character_of_an_owner_reaches_the_terminal(owner: Owner, tex
     evil = replace(
         frozen(SITUATION, text),
         record=replace(RECORD, holders=(replace(HOLDER, owner=owner),)),
-        turn=Turn(ahead=(replace(TICKET, owner=owner),), patience=1.0, beside_holders=False),
+        position=QueuePosition(
+            ahead=(replace(TICKET, owner=owner),), settle_time=1.0, fits_holders=False
+        ),
         trouble=text,
     )
 
-    for situation in (evil, replace(evil, record=replace(evil.record, holders=()))):
-        shown = drawn(situation)
+    for status in (evil, replace(evil, record=replace(evil.record, holders=()))):
+        shown = drawn(status)
         seen = STYLE.sub("", shown).translate(BORDERS).replace("\n", "")
         assert seen.isascii()
         assert seen.isprintable()
@@ -150,9 +155,9 @@ def test_foreign_text_is_no_markup(text: str) -> None:
 def test_nothing_is_drawn_where_nobody_waits() -> None:
     stream = io.StringIO()
 
-    with LiveWait(terminal(stream), asking=lambda _: None) as live:
-        live.asking("k3v9")
-        live.waiting(replace(SITUATION, budget=0.0))
+    with WaitDisplay(terminal(stream), on_claim=lambda _: None) as live:
+        live.on_claim("k3v9")
+        live.on_wait(replace(SITUATION, budget=0.0))
 
     assert stream.getvalue() == ""
 
@@ -162,9 +167,9 @@ def test_each_look_replaces_the_one_before_and_the_end_takes_it_away() -> None:
     stream = io.StringIO()
     screen = Screen()
 
-    with LiveWait(terminal(stream), asking=lambda _: None) as live:
-        live.waiting(SITUATION)
-        live.waiting(replace(SITUATION, waited=61.0))
+    with WaitDisplay(terminal(stream), on_claim=lambda _: None) as live:
+        live.on_wait(SITUATION)
+        live.on_wait(replace(SITUATION, waited=61.0))
         screen.show(stream.getvalue())
         during = screen.text
         screen.show(stream.getvalue()[screen.seen :])
@@ -186,8 +191,8 @@ def test_the_cursor_is_never_left_hidden() -> None:
         return stream.getvalue().rfind(SHOW) > stream.getvalue().rfind(HIDE)
 
     def waits() -> NoReturn:
-        with LiveWait(terminal(stream), asking=lambda _: None) as live:
-            live.waiting(SITUATION)
+        with WaitDisplay(terminal(stream), on_claim=lambda _: None) as live:
+            live.on_wait(SITUATION)
             shown.append(cursor_shown())
             raise KeyboardInterrupt
 
@@ -212,9 +217,9 @@ def test_no_color_is_respected() -> None:
 def test_a_terminal_that_goes_away_is_not_the_locks_trouble(error: Exception) -> None:
     gone = Gone(error)
 
-    with LiveWait(terminal(Unfailing(gone)), asking=lambda _: None) as live:
-        live.waiting(SITUATION)
-        live.waiting(SITUATION)
+    with WaitDisplay(terminal(BestEffortStream(gone)), on_claim=lambda _: None) as live:
+        live.on_wait(SITUATION)
+        live.on_wait(SITUATION)
 
     assert gone.tries > 1
 

@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 
 from gcs_ci_lock.errors import RecordInvalid, UsageError
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.locking.lease import Lost, given_up, taken_away
-from gcs_ci_lock.locking.request import Tenure
-from gcs_ci_lock.locking.settings import Wanted
-from gcs_ci_lock.protocol.admission import AlreadyOver, consider
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.lease import Lost, removed_from_record, renewal_overdue
+from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.locking.settings import LockSettings
+from gcs_ci_lock.protocol.admission import AlreadyEnded, decide
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
-from gcs_ci_lock.protocol.names import Location, checked_name
+from gcs_ci_lock.protocol.names import Location, validate_name
 from gcs_ci_lock.protocol.queue import Claimant, fits
-from gcs_ci_lock.protocol.record import UNLIMITED, Ended, Freeze, Holder, Owner, Record, Ticket
+from gcs_ci_lock.protocol.record import UNLIMITED, Freeze, Holder, Owner, PastLease, Record, Ticket
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.server_time import Interval, Sample, ServerTime
 from gcs_ci_lock.protocol.ticket_metadata import decode_ticket, encode_ticket
 from gcs_ci_lock.protocol.timing import Timing, backoff
-from gcs_ci_lock.protocol.transitions import NotHeld, renew, settled
+from gcs_ci_lock.protocol.transitions import NotHeld, drop_expired, renew
 
 pytestmark = pytest.mark.example
 
@@ -35,9 +35,9 @@ HOLDER = Holder(
     granted_at=11.0,
     expires_at=131.0,
     ttl=120.0,
-    beat=3,
+    revision=3,
 )
-ENDED = Ended(
+ENDED = PastLease(
     lease="k3v8",
     owner=Owner(),
     token=40,
@@ -49,11 +49,11 @@ ENDED = Ended(
 FREEZE = Freeze(reason="r", author="a", since=1.0, until=None)
 RECORD = Record(name="prod", fence=41, holders=(HOLDER,), frozen=FREEZE, history=(ENDED,))
 CLAIMANT = Claimant(lease="k3w1", owner=Owner(), slots=1, ttl=120.0, asked_at=200.0)
-TENURE = Tenure(
-    lease="k3v9",
+TENURE = LeaseState(
+    id="k3v9",
     token=41,
     timing=Timing.for_ttl(120.0),
-    beat=3,
+    revision=3,
     sent_at=1_000.0,
     expires_at=131.0,
 )
@@ -167,7 +167,7 @@ def test_a_long_value_is_shown_in_sixty_characters() -> None:
     assert problem == f'name should be "prod", found \'{"x" * 56}...'
 
 
-LEASE = Handover(
+LEASE = LeaseRef(
     bucket="gs://acme-locks/locks",
     name="prod",
     lease="k3v9",
@@ -185,22 +185,22 @@ LEASE = Handover(
         ("7", "the lease should be an object, found 7"),
         ("{}", 'the lease should be an object with "schema", found []'),
         (
-            LEASE.encoded().replace('"schema": 1', '"schema": 0'),
+            LEASE.to_json().replace('"schema": 1', '"schema": 0'),
             "the lease.schema should be an integer from 1 to 1, found 0",
         ),
         (
-            LEASE.encoded().replace('"schema": 1', '"schema": 2'),
+            LEASE.to_json().replace('"schema": 1', '"schema": 2'),
             "the lease.schema should be an integer from 1 to 1, found 2",
         ),
         (
-            LEASE.encoded().replace("process", "daemon"),
+            LEASE.to_json().replace("process", "daemon"),
             "keeper should be one of none, process, sidecar, found 'daemon'",
         ),
     ],
 )
 def test_a_damaged_lease_is_told_of_with_its_source(text: str, reason: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        Handover.decode(text, source="lease file x")
+        LeaseRef.from_json(text, source="lease file x")
 
     assert str(refusal.value) == (
         f"lease file x does not describe a lease ({reason}): "
@@ -209,10 +209,10 @@ def test_a_damaged_lease_is_told_of_with_its_source(text: str, reason: str) -> N
 
 
 def test_what_is_said_of_a_damaged_lease_is_cut() -> None:
-    text = json.dumps({**json.loads(LEASE.encoded()), "bucket": "!" * 300})
+    text = json.dumps({**json.loads(LEASE.to_json()), "bucket": "!" * 300})
 
     with pytest.raises(UsageError) as refusal:
-        Handover.decode(text, source="x")
+        LeaseRef.from_json(text, source="x")
 
     inner = str(refusal.value).removeprefix("x does not describe a lease (").split("): expected")[0]
     assert len(inner) == 120
@@ -248,12 +248,12 @@ def test_answers_that_agree_on_one_moment_alone_agree() -> None:
     ("trouble", "because"), [("", ""), ("no\nanswer", " (no?answer)")], ids=["silent", "known"]
 )
 def test_a_holder_that_gives_up_says_why(trouble: str, because: str) -> None:
-    lost = given_up(TENURE, 1_090.0, trouble)
+    lost = renewal_overdue(TENURE, 1_090.0, trouble)
 
     assert lost.reason == (
         f"token 41 could not be renewed for 1m30s, and is given up after 1m20s{because}"
     )
-    assert given_up(TENURE, 1_090.0).reason.endswith("after 1m20s")
+    assert renewal_overdue(TENURE, 1_090.0).reason.endswith("after 1m20s")
 
 
 @pytest.mark.parametrize(
@@ -269,18 +269,18 @@ def test_a_holder_that_gives_up_says_why(trouble: str, because: str) -> None:
     ],
 )
 def test_a_holder_is_told_how_its_lease_was_taken(
-    ended: Ended | None, holders: tuple[Holder, ...], reason: str
+    ended: PastLease | None, holders: tuple[Holder, ...], reason: str
 ) -> None:
     not_held = NotHeld(ended=ended, holders=holders)
 
-    lost = taken_away(TENURE.token, not_held)
+    lost = removed_from_record(TENURE.token, not_held)
 
     assert lost == Lost(reason=reason, ended=ended, holders=holders)
 
 
 def test_a_wrong_name_is_told_what_a_name_is() -> None:
     with pytest.raises(UsageError) as refusal:
-        checked_name("A")
+        validate_name("A")
 
     assert str(refusal.value) == (
         'lock name "A" is not allowed: expected 1 to 8 segments joined by "/", each of 1 to 64 of '
@@ -332,20 +332,20 @@ INPUTS: dict[str, Any] = {
 )
 def test_a_wrong_word_is_told_with_its_name(changes: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        Wanted(**INPUTS | changes).requests(owner=Owner())
+        LockSettings(**INPUTS | changes).requests(owner=Owner())
 
     assert str(refusal.value) == words
 
 
 @pytest.mark.parametrize("max_hold", ["1", "168h"])
 def test_the_ends_of_the_range_of_max_hold_are_taken(max_hold: str) -> None:
-    request = Wanted(**INPUTS | {"max_hold": max_hold}).requests(owner=Owner())[0]
+    request = LockSettings(**INPUTS | {"max_hold": max_hold}).requests(owner=Owner())[0]
 
     assert request.max_hold == (1.0 if max_hold == "1" else 604_800.0)
 
 
 def test_a_lease_that_ran_out_is_noted_without_words() -> None:
-    after = settled(replace(RECORD, frozen=None), 131.0)
+    after = drop_expired(replace(RECORD, frozen=None), 131.0)
 
     assert after.holders == ()
     assert (after.history[-1].outcome, after.history[-1].note) == ("expired", "")
@@ -355,7 +355,7 @@ def test_a_lease_that_ran_out_is_noted_without_words() -> None:
 def test_a_lease_that_has_ended_is_told_with_its_end() -> None:
     again = replace(CLAIMANT, lease="k3v8")
 
-    assert consider(RECORD, again, tickets=None, earliest=20.0) == AlreadyOver(ended=ENDED)
+    assert decide(RECORD, again, tickets=None, earliest=20.0) == AlreadyEnded(ended=ENDED)
 
 
 def test_a_renewal_after_the_end_is_told_of_the_end() -> None:
@@ -391,7 +391,7 @@ def test_a_lease_is_believed_up_to_its_deadline_and_a_margin_before_its_expiry(
     latest: float,
     believed: bool,  # noqa: FBT001 - a row of the table
 ) -> None:
-    assert TENURE.believed(boot, latest) == believed
+    assert TENURE.believes_held(boot, latest) == believed
 
 
 CREATED = "2026-11-23T14:02:11.250000+00:00"
@@ -406,10 +406,10 @@ TICKET = Ticket(
     arrival_text=CREATED,
     refreshed_at=1_795_442_561.25,
     generation=7,
-    born=1_795_442_541.25,
-    born_text=BORN,
+    created=1_795_442_541.25,
+    created_text=BORN,
     priority=9,
-    line="main",
+    job_key="main",
     superseded_by="k3w2",
 )
 
@@ -449,8 +449,8 @@ def test_a_ticket_without_one_of_its_fields_is_none(key: str) -> None:
 def test_a_ticket_may_leave_out_what_is_empty() -> None:
     metadata = {"schema": "1", "slots": "2", "ttl": "0.5", "priority": "9", "arrival": CREATED}
 
-    bare = replace(TICKET, owner=Owner(), line="", superseded_by="")
-    assert decode(metadata) == replace(bare, born=TICKET.arrival, born_text=CREATED)
+    bare = replace(TICKET, owner=Owner(), job_key="", superseded_by="")
+    assert decode(metadata) == replace(bare, created=TICKET.arrival, created_text=CREATED)
 
 
 @pytest.mark.parametrize(
@@ -464,7 +464,7 @@ def test_a_ticket_may_leave_out_what_is_empty() -> None:
 )
 def test_an_unsafe_time_is_told_of(give_up: float, beat: float | None, message: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        Timing(ttl=120.0, give_up=give_up, beat=beat)
+        Timing(ttl=120.0, give_up=give_up, renew_every=beat)
 
     assert str(refusal.value) == message
 
@@ -473,15 +473,15 @@ def test_an_unsafe_time_is_told_of(give_up: float, beat: float | None, message: 
     ("give_up", "beat"), [(80.0, 80.0 / 3), (60.0, 20.0), (0.5, 0.1), (0.9, None)]
 )
 def test_the_safe_times_reach_to_their_bounds(give_up: float, beat: float | None) -> None:
-    timing = Timing(ttl=120.0, give_up=give_up, beat=beat)
+    timing = Timing(ttl=120.0, give_up=give_up, renew_every=beat)
 
-    assert (timing.give_up, timing.beat) == (give_up, beat)
+    assert (timing.give_up, timing.renew_every) == (give_up, beat)
 
 
 def test_the_longest_lease_without_beats_is_sixteen_hours() -> None:
-    assert Timing.unkept(57_600.0).ttl == 86_400.0
+    assert Timing.without_renewal(57_600.0).ttl == 86_400.0
     with pytest.raises(UsageError, match="max-hold 16h00m is too long"):
-        Timing.unkept(57_600.1)
+        Timing.without_renewal(57_600.1)
 
 
 @pytest.mark.parametrize(

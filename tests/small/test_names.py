@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
+from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
 
 
 @pytest.mark.example
@@ -15,7 +15,7 @@ from gcs_ci_lock.protocol.names import Location, LockPaths, checked_name
     "name", ["a", "prod", "acme/api/prod", "x" * 64, "/".join("abcdefgh"), "...", "a.b_c-d", "0"]
 )
 def test_a_good_name_is_taken_as_it_is(name: str) -> None:
-    assert checked_name(name) == name
+    assert validate_name(name) == name
 
 
 @pytest.mark.example
@@ -46,7 +46,7 @@ def test_a_good_name_is_taken_as_it_is(name: str) -> None:
 )
 def test_a_bad_name_is_refused_and_shown(name: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        checked_name(name)
+        validate_name(name)
 
     message = str(refusal.value)
     assert message.startswith("lock name ")
@@ -58,7 +58,7 @@ def test_a_bad_name_is_refused_and_shown(name: str) -> None:
 @given(st.text(max_size=80))
 def test_a_name_is_never_rewritten(name: str) -> None:
     with contextlib.suppress(UsageError):
-        assert checked_name(name) == name
+        assert validate_name(name) == name
 
 
 @pytest.mark.example

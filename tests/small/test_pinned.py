@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.storage.credentials import pin
+from gcs_ci_lock.storage.credentials import resolve_credentials
 from gcs_ci_lock.storage.federation import Federation
-from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, Pinned
+from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, PinnedCredentials
 
 CANARY = "canary-91c2"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/acme"
@@ -23,7 +23,7 @@ OF_GITHUB = {
 def test_a_workload_identity_is_asked_for_as_googles_own_action_does() -> None:
     federation = Federation(provider=PROVIDER, service_account="ci@acme.iam.gserviceaccount.com")
 
-    pinned = pin(OF_GITHUB, federation=federation)
+    pinned = resolve_credentials(OF_GITHUB, federation=federation)
 
     audience = "https%3A%2F%2Fiam.googleapis.com%2F" + PROVIDER.replace("/", "%2F")
     assert pinned.info == {
@@ -45,7 +45,9 @@ def test_a_workload_identity_is_asked_for_as_googles_own_action_does() -> None:
 
 @pytest.mark.example
 def test_a_token_of_the_jobs_own_goes_before_githubs() -> None:
-    pinned = pin(OF_GITHUB, federation=Federation(provider=PROVIDER, id_token="mine"))
+    pinned = resolve_credentials(
+        OF_GITHUB, federation=Federation(provider=PROVIDER, id_token="mine")
+    )
 
     assert pinned.info is not None
     assert pinned.info["credential_source"] == {TOKEN_KEY: "mine"}
@@ -56,8 +58,8 @@ def test_a_token_of_the_jobs_own_goes_before_githubs() -> None:
 def test_without_anything_the_machine_is_asked() -> None:
     nobody = {"HOME": "/nonexistent"}
 
-    assert pin(nobody) == AMBIENT
-    assert pin(nobody, federation=Federation(provider="")) == AMBIENT
+    assert resolve_credentials(nobody) == AMBIENT
+    assert resolve_credentials(nobody, federation=Federation(provider="")) == AMBIENT
 
 
 @pytest.mark.example
@@ -76,14 +78,14 @@ def test_what_cannot_be_used_is_named(
     federation: Federation, credentials_json: str, environ: dict[str, str], words: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        pin(environ, credentials_json=credentials_json, federation=federation)
+        resolve_credentials(environ, credentials_json=credentials_json, federation=federation)
 
     assert words in str(refused.value)
 
 
 @pytest.mark.example
 def test_every_secret_is_told_to_be_masked_and_nothing_else() -> None:
-    pinned = Pinned(
+    pinned = PinnedCredentials(
         info={
             "type": "external_account",
             "client_id": "public",
@@ -108,7 +110,7 @@ def test_every_secret_is_told_to_be_masked_and_nothing_else() -> None:
 
 @pytest.mark.example
 def test_what_is_printed_of_it_shows_nothing() -> None:
-    assert CANARY not in repr(Pinned(info={"private_key": CANARY}))
+    assert CANARY not in repr(PinnedCredentials(info={"private_key": CANARY}))
 
 
 @pytest.mark.property
@@ -120,10 +122,10 @@ def test_what_is_printed_of_it_shows_nothing() -> None:
     )
 )
 def test_any_configuration_is_read_as_it_was_written(info: dict[str, object]) -> None:
-    pinned = Pinned(info=info)
+    pinned = PinnedCredentials(info=info)
 
-    assert Pinned.decode(pinned.encoded(), source="x") == pinned
-    assert Pinned.decode(AMBIENT.encoded(), source="x") == AMBIENT
+    assert PinnedCredentials.from_json(pinned.to_json(), source="x") == pinned
+    assert PinnedCredentials.from_json(AMBIENT.to_json(), source="x") == AMBIENT
 
 
 @pytest.mark.property
@@ -132,6 +134,6 @@ def test_any_other_text_is_refused_and_not_repeated(text: str) -> None:
     given = f"{CANARY}{text}"
 
     with pytest.raises(UsageError) as refused:
-        pin({}, credentials_json=given)
+        resolve_credentials({}, credentials_json=given)
 
     assert CANARY not in str(refused.value)

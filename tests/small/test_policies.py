@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.errors import Ambiguous
+from gcs_ci_lock.errors import OutcomeUnknown
 from gcs_ci_lock.locking.admin import evict, freeze, unfreeze
-from gcs_ci_lock.locking.dead_holders import Deaths
-from gcs_ci_lock.locking.outcome import Overtaken, TimedOut
+from gcs_ci_lock.locking.dead_holders import DeadHolders
+from gcs_ci_lock.locking.outcome import Obsolete, TimedOut
 from gcs_ci_lock.platforms.verifier import MOST_OWNERS, BackgroundVerifier
 from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
-from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import Freeze, Owner
 from gcs_ci_lock.storage.memory import Moment
 from tests.support.fakes import PATHS, Client, FakeClock, World
@@ -41,7 +41,7 @@ def stays(client: Client, *, newest: bool = True, seconds: float = 0.5) -> None:
 def test_a_newer_run_tells_the_older_one_and_stands_in_its_place() -> None:
     world = World()
     holder = world.client("holder")
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     older, newer = a_push(world, "older"), a_push(world, "newer")
     stays(older)
     between = world.client("between")
@@ -52,9 +52,9 @@ def test_a_newer_run_tells_the_older_one_and_stands_in_its_place() -> None:
 
     # `between` came before it, and stands behind the place that it has taken over.
     assert acquired.waited < 7
-    ahead = newer.diary.looks[0].turn
+    ahead = newer.diary.looks[0].position
     assert ahead is not None
-    assert ahead.place == 1
+    assert ahead.rank == 1
     tickets = {t.lease: t for t in newer.lock.tickets()}
     assert tickets[older.diary.leases[0]].superseded_by == newer.diary.leases[0]
 
@@ -67,7 +67,7 @@ def test_an_older_waiter_ends_within_a_refresh_of_its_ticket() -> None:
 
     outcome = older.acquire(newest=True)
 
-    assert isinstance(outcome, Overtaken)
+    assert isinstance(outcome, Obsolete)
     assert outcome.why == Superseded(by=newer.diary.leases[0])
     assert 28 < outcome.waited < 36
     assert older.diary.leases[0] not in world.tickets()
@@ -76,28 +76,28 @@ def test_an_older_waiter_ends_within_a_refresh_of_its_ticket() -> None:
 def test_an_older_waiter_that_slept_through_all_of_it_never_runs_after_the_newer() -> None:
     world = World()
     holder = world.client("holder", ttl=600)
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     older, newer = a_push(world, "older"), a_push(world, "newer")
 
     def sleep() -> None:
         # Nobody hears of it, its ticket is swept, and long afterwards all is quiet.
         holder.lock.release(lease)
         granted = newer.hold(wait=60, newest=True)
-        newer.lock.release(granted.tenure.lease)
+        newer.lock.release(granted.lease.id)
         world.bucket.objects.pop(PATHS.ticket(older.diary.leases[0]))
         world.clock.now += 500
 
     world.clock.after(10.0, sleep)
     outcome = older.acquire(newest=True)
 
-    assert isinstance(outcome, Overtaken)
+    assert isinstance(outcome, Obsolete)
     assert outcome.why == Superseded(by="")
 
 
 def test_pushes_again_and_again_do_not_starve_their_line() -> None:
     world = World()
     holder = world.client("holder", ttl=600)
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     stays(a_push(world, "push0"))
     stays(world.client("other"), newest=False)
     for number in range(1, 5):
@@ -117,10 +117,10 @@ def test_a_place_is_not_taken_over_from_one_that_was_served() -> None:
     late = a_push(world, "late")
     stays(late, newest=True)
 
-    assert first.tenure.token
-    look = late.diary.looks[-1].turn
+    assert first.lease.token
+    look = late.diary.looks[-1].position
     assert look is not None
-    assert look.place == 2
+    assert look.rank == 2
 
 
 def test_a_rewriting_of_the_older_ticket_that_fails_is_made_up_for() -> None:
@@ -144,14 +144,14 @@ def test_an_outdated_one_ends_at_once_though_the_lock_is_held() -> None:
 
     outcome = a_push(world, "older").acquire(sequence=811)
 
-    assert outcome == Overtaken(waited=0.0, why=Outdated(sequence=811, granted=812))
-    assert outcome.word == "outdated"
+    assert outcome == Obsolete(waited=0.0, why=Outdated(sequence=811, granted=812))
+    assert outcome.outcome == "outdated"
 
 
 def test_one_that_becomes_outdated_while_it_waits_takes_its_ticket_along() -> None:
     world = World()
     holder = world.client("holder", ttl=600)
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     older, newer = a_push(world, "older"), a_push(world, "newer")
 
     def overtake() -> None:
@@ -161,14 +161,14 @@ def test_one_that_becomes_outdated_while_it_waits_takes_its_ticket_along() -> No
     world.clock.after(10.3, overtake)
     outcome = older.acquire(sequence=811)
 
-    assert isinstance(outcome, Overtaken)
+    assert isinstance(outcome, Obsolete)
     assert world.tickets() == []
 
 
 def test_a_higher_priority_goes_before_those_who_came_earlier() -> None:
     world = World()
     holder = world.client("holder", ttl=600)
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     stays(world.client("early"), newest=False)
     world.clock.after(5.0, lambda: holder.lock.release(lease))
 
@@ -202,7 +202,7 @@ def test_a_holder_that_is_proved_dead_is_evicted_with_the_proof() -> None:
 
     assert acquired.waited < 5
     [ended] = acquired.took_over
-    assert (ended.lease, ended.outcome) == (dead.tenure.lease, "evicted")
+    assert (ended.lease, ended.outcome) == (dead.lease.id, "evicted")
     assert ended.note == "run 8123 is completed"
 
 
@@ -271,12 +271,12 @@ def test_a_head_that_cannot_ask_does_not_keep_the_others_from_asking() -> None:
 
 def test_who_enters_in_the_place_of_the_dead_is_told_whoever_gave_the_proof() -> None:
     world = World()
-    dead = world.client("dead", ttl=3600).hold().tenure.lease
+    dead = world.client("dead", ttl=3600).hold().lease.id
     evict(world.client("second").lock, dead, note="run 8123 is completed")
     head = world.client("head")
 
     first = head.hold(wait=60)
-    head.lock.release(first.tenure.lease)
+    head.lock.release(first.lease.id)
     after = world.client("next").hold(wait=60)
 
     assert [ended.lease for ended in first.took_over] == [dead]
@@ -299,16 +299,18 @@ def test_all_of_a_repository_together_ask_less_than_its_token_allows() -> None:
     ticket = replace(TICKET, owner=PUSH)
     waiters = [
         (
-            Deaths(World().client("a").lock, PUSH, BackgroundVerifier(ask, clock, start=carry_out)),
-            Turn(ahead=(ticket,) * before, patience=math.inf, beside_holders=False),
+            DeadHolders(
+                World().client("a").lock, PUSH, BackgroundVerifier(ask, clock, start=carry_out)
+            ),
+            QueuePosition(ahead=(ticket,) * before, settle_time=math.inf, fits_holders=False),
         )
         for before in range(60)
     ]
     for deaths, _ in waiters:
         deaths._lock.clock = clock  # noqa: SLF001 - all see one clock
     for _ in range(120):
-        for deaths, turn in waiters:
-            deaths.make_room(record, turn)
+        for deaths, position in waiters:
+            deaths.evict(record, position)
         clock.sleep(30)
 
     # In an hour the token of a job has 1000 questions; the first alone asks about each owner 60.
@@ -337,8 +339,8 @@ def test_an_eviction_whose_answer_is_lost_is_made_once(moment: Moment) -> None:
 
     acquired = client.hold(wait=60)
 
-    assert [e.lease for e in acquired.took_over] == [dead.tenure.lease]
-    record = client.lock.look().record
+    assert [e.lease for e in acquired.took_over] == [dead.lease.id]
+    record = client.lock.read().record
     assert record is not None
     assert [e.outcome for e in record.history] == ["evicted"]
 
@@ -348,18 +350,18 @@ def test_the_evicted_holder_learns_it_at_its_next_renewal_and_releases_nobody() 
     holder = world.client("holder")
     acquired = holder.hold()
     other = world.client("other")
-    evict(other.lock, acquired.tenure.lease, note="stuck deploy")
+    evict(other.lock, acquired.lease.id, note="stuck deploy")
     new = other.hold(wait=60)
 
-    lost = holder.lock.renew(acquired.tenure)
-    released = holder.lock.release(acquired.tenure.lease)
+    lost = holder.lock.renew(acquired.lease)
+    released = holder.lock.release(acquired.lease.id)
 
     assert "evicted" in str(lost)
     assert "stuck deploy" in str(lost)
     assert getattr(released, "holders", ()) != ()
-    record = other.lock.look().record
+    record = other.lock.read().record
     assert record is not None
-    assert [h.lease for h in record.holders] == [new.tenure.lease]
+    assert [h.lease for h in record.holders] == [new.lease.id]
 
 
 def until(world: World, seconds: float) -> float:
@@ -384,12 +386,12 @@ def test_a_freeze_keeps_waiters_out_until_it_ends(*, ends_by_itself: bool) -> No
 def test_holders_go_on_while_the_lock_is_frozen() -> None:
     world = World()
     holder = world.client("holder")
-    tenure = holder.hold().tenure
+    lease = holder.hold().lease
     freeze(world.client("p").lock, Freeze(reason="r", author="p", since=1.0, until=None))
 
-    renewed = holder.lock.renew(tenure)
+    renewed = holder.lock.renew(lease)
 
-    assert getattr(renewed, "beat", 0) > tenure.beat
+    assert getattr(renewed, "revision", 0) > lease.revision
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -397,13 +399,13 @@ def test_a_freeze_whose_answer_is_lost_is_the_same_at_the_second_call(moment: Mo
     world = World()
     person = world.client("p", fault=nth_write(1, moment))
     frozen = Freeze(reason="r", author="p", since=1.0, until=None)
-    with pytest.raises(Ambiguous):
+    with pytest.raises(OutcomeUnknown):
         freeze(person.lock, frozen)
 
     replaced = freeze(person.lock, frozen)
 
     assert replaced is None
-    record = person.lock.look().record
+    record = person.lock.read().record
     assert record is not None
     assert record.frozen == frozen
 

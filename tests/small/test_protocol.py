@@ -8,12 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.protocol.admission import (
-    AlreadyIn,
-    AlreadyOver,
+    AlreadyEnded,
+    AlreadyHolding,
     MayClaim,
     MustWait,
-    QueueNeeded,
-    consider,
+    NeedsQueue,
+    decide,
 )
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER
 from gcs_ci_lock.protocol.queue import Claimant
@@ -21,16 +21,16 @@ from gcs_ci_lock.protocol.record import Freeze, Owner, Record
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.transitions import (
-    Freed,
     NotHeld,
-    Written,
+    Removed,
+    Stamped,
+    drop_expired,
     empty_record,
     evict,
     freeze,
     grant,
     release,
     renew,
-    settled,
     unfreeze,
 )
 from tests.support.strategies import OWNERS, records
@@ -59,7 +59,7 @@ def test_a_grant_stamps_the_latest_time_and_the_next_token() -> None:
     assert written.record.fence == 42
     assert written.record.holders == (written.holder,)
     holder = written.holder
-    assert (holder.token, holder.beat, holder.ttl) == (42, 7, 120.0)
+    assert (holder.token, holder.revision, holder.ttl) == (42, 7, 120.0)
     assert holder.expires_at == NOW + 0.5 + 120.0
     assert holder.granted_at == NOW - 0.25
     assert holder.asked_at == NOW - 5
@@ -94,7 +94,7 @@ def test_a_grant_applied_twice_changes_nothing_the_second_time(record: Record) -
 @settings(max_examples=50)
 def test_a_release_applied_twice_changes_nothing_the_second_time(record: Record) -> None:
     once = release(granted(record), "me", earliest=NOW + 9)
-    assert isinstance(once, Freed)
+    assert isinstance(once, Removed)
 
     twice = release(once.record, "me", earliest=NOW + 99)
 
@@ -109,7 +109,7 @@ def test_a_release_applied_twice_changes_nothing_the_second_time(record: Record)
 def test_a_release_ends_its_own_lease_and_leaves_the_rest(record: Record) -> None:
     result = release(granted(record), "me", earliest=NOW + 9, note="done")
 
-    assert isinstance(result, Freed)
+    assert isinstance(result, Removed)
     assert result.ended == result.record.history[-1]
     after = result.record
     assert after.holders == record.holders
@@ -142,11 +142,11 @@ def test_a_renewal_changes_the_stamp_and_the_beat_and_nothing_else(record: Recor
 
     result = renew(before, "me", now=at(NOW + 20), beat=2)
 
-    assert isinstance(result, Written)
+    assert isinstance(result, Stamped)
     assert result.holder.expires_at == NOW + 20.5 + 120.0
     mine = before.holder("me")
     assert mine is not None
-    restored = replace(result.holder, expires_at=mine.expires_at, beat=mine.beat)
+    restored = replace(result.holder, expires_at=mine.expires_at, revision=mine.revision)
     assert restored == mine
     assert replace(result.record, holders=before.holders) == before
 
@@ -159,16 +159,16 @@ def test_only_a_claim_drops_those_whose_time_is_over() -> None:
     renewed = renew(both, "other", now=at(EXPIRES_AT + 50), beat=2)
     released = release(both, "other", earliest=EXPIRES_AT + 50)
 
-    assert isinstance(renewed, Written)
-    assert isinstance(released, Freed)
+    assert isinstance(renewed, Stamped)
+    assert isinstance(released, Removed)
     assert renewed.record.holder("me") is not None
     assert released.record.holder("me") is not None
 
 
 @pytest.mark.example
 def test_a_lease_is_over_at_its_very_end_and_not_before() -> None:
-    before = settled(HELD, math.nextafter(EXPIRES_AT, 0))
-    after = settled(HELD, EXPIRES_AT)
+    before = drop_expired(HELD, math.nextafter(EXPIRES_AT, 0))
+    after = drop_expired(HELD, EXPIRES_AT)
 
     assert before == HELD
     assert after.holders == ()
@@ -177,7 +177,7 @@ def test_a_lease_is_over_at_its_very_end_and_not_before() -> None:
 
 @pytest.mark.example
 def test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed() -> None:
-    after = settled(HELD, EXPIRES_AT + 3600)
+    after = drop_expired(HELD, EXPIRES_AT + 3600)
 
     assert after.freed_at == EXPIRES_AT
     assert after.history[-1].ended_at == EXPIRES_AT
@@ -187,9 +187,9 @@ def test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed() -> N
 @given(records(), st.floats(0, 1e10))
 @settings(max_examples=50)
 def test_settling_twice_is_settling_once(record: Record, moment: float) -> None:
-    once = settled(record, moment)
+    once = drop_expired(record, moment)
 
-    assert settled(once, moment) == once
+    assert drop_expired(once, moment) == once
     assert all(h.expires_at > moment for h in once.holders)
     assert once.fence == record.fence
     assert once.freed_at >= record.freed_at
@@ -200,7 +200,7 @@ def test_settling_twice_is_settling_once(record: Record, moment: float) -> None:
 def test_a_freeze_ends_by_itself(until: float | None, *, frozen: bool) -> None:
     freeze = Freeze(reason="release week", author="bob", since=NOW - 60, until=until)
 
-    after = settled(replace(EMPTY, frozen=freeze), NOW)
+    after = drop_expired(replace(EMPTY, frozen=freeze), NOW)
 
     assert (after.frozen is not None) is frozen
     assert after.freed_at == (0.0 if frozen else NOW)
@@ -210,7 +210,7 @@ def test_a_freeze_ends_by_itself(until: float | None, *, frozen: bool) -> None:
 def test_a_frozen_lock_is_waited_for() -> None:
     freeze = Freeze(reason="release week", author="bob", since=NOW - 60, until=None)
 
-    decision = consider(replace(EMPTY, frozen=freeze), ME, tickets=[], earliest=NOW)
+    decision = decide(replace(EMPTY, frozen=freeze), ME, tickets=[], earliest=NOW)
 
     assert isinstance(decision, MustWait)
     assert decision.frozen == freeze
@@ -223,33 +223,33 @@ def test_the_queue_is_listed_only_while_somebody_alive_may_wait(
 ) -> None:
     record = replace(EMPTY, freed_at=NOW - freed_ago)
 
-    decision = consider(record, ME, tickets=None, earliest=NOW)
+    decision = decide(record, ME, tickets=None, earliest=NOW)
 
-    assert isinstance(decision, QueueNeeded if listed else MayClaim)
+    assert isinstance(decision, NeedsQueue if listed else MayClaim)
 
 
 @pytest.mark.example
 def test_a_held_lock_needs_the_queue_and_then_waiting() -> None:
     other = replace(ME, lease="other")
 
-    assert isinstance(consider(HELD, other, tickets=None, earliest=NOW), QueueNeeded)
-    assert isinstance(consider(HELD, other, tickets=[], earliest=NOW), MustWait)
+    assert isinstance(decide(HELD, other, tickets=None, earliest=NOW), NeedsQueue)
+    assert isinstance(decide(HELD, other, tickets=[], earliest=NOW), MustWait)
 
 
 @pytest.mark.example
 def test_a_claim_that_has_landed_is_recognised() -> None:
-    decision = consider(HELD, ME, tickets=None, earliest=NOW)
+    decision = decide(HELD, ME, tickets=None, earliest=NOW)
 
-    assert decision == AlreadyIn(holder=HELD.holders[0])
+    assert decision == AlreadyHolding(holder=HELD.holders[0])
 
 
 @pytest.mark.example
 def test_a_lease_that_is_over_is_never_granted_again() -> None:
-    over = settled(HELD, EXPIRES_AT)
+    over = drop_expired(HELD, EXPIRES_AT)
 
-    decision = consider(over, ME, tickets=None, earliest=EXPIRES_AT + 1000)
+    decision = decide(over, ME, tickets=None, earliest=EXPIRES_AT + 1000)
 
-    assert isinstance(decision, AlreadyOver)
+    assert isinstance(decision, AlreadyEnded)
 
 
 @pytest.mark.example
@@ -259,7 +259,7 @@ def test_the_history_keeps_fifty_ends() -> None:
         lease = f"lease-{number}"
         record = granted(record, replace(ME, lease=lease))
         result = release(record, lease, earliest=NOW)
-        assert isinstance(result, Freed)
+        assert isinstance(result, Removed)
         record = result.record
 
     assert len(record.history) == 50
@@ -275,7 +275,7 @@ def test_what_was_read_can_be_written_after_every_transition(
 ) -> None:
     now = Interval(earliest=moment, latest=moment + 1)
     mine = replace(ME, owner=owner, asked_at=moment, newest=newest, sequence=MAX_INTEGER)
-    ready = settled(record, moment)
+    ready = drop_expired(record, moment)
     held = grant(ready, mine, now=now, beat=1, fence_seen=0).record
     frozen = freeze(held, Freeze(reason="", author="", since=moment, until=None))
     after = [held, frozen, unfreeze(frozen, earliest=moment)]

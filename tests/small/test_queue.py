@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.locking.acquisition import POLL_SPREAD, SLOWEST_POLL
-from gcs_ci_lock.protocol.queue import Claimant, fits, is_dead, living, turn_of
-from gcs_ci_lock.protocol.record import UNLIMITED, Ended, Holder, Owner, Record, Slots, Ticket
+from gcs_ci_lock.protocol.queue import Claimant, active, fits, is_abandoned, position_of
+from gcs_ci_lock.protocol.record import UNLIMITED, Holder, Owner, PastLease, Record, Slots, Ticket
 from tests.support.strategies import SLOTS
 
 OWNER = Owner()
@@ -25,7 +25,7 @@ def holder(slots: Slots, *, ttl: float = 120.0, lease: str = "h") -> Holder:
         granted_at=0.0,
         expires_at=1e9,
         ttl=ttl,
-        beat=1,
+        revision=1,
     )
 
 
@@ -108,18 +108,18 @@ def test_priority_goes_before_arrival_and_arrival_before_the_lease_id() -> None:
         ticket("slow", arrival=1.0, priority=0),
     ]
 
-    turn = turn_of(claimant(), [], tickets)
+    position = position_of(claimant(), [], tickets)
 
-    assert [t.lease for t in turn.ahead] == ["urgent", "a", "b", "late"]
-    assert turn.place == 5
+    assert [t.lease for t in position.ahead] == ["urgent", "a", "b", "late"]
+    assert position.rank == 5
 
 
 @pytest.mark.example
 def test_my_own_ticket_is_not_ahead_of_me() -> None:
-    turn = turn_of(claimant(), [], [ticket("me", arrival=1.0)])
+    position = position_of(claimant(), [], [ticket("me", arrival=1.0)])
 
-    assert turn.ahead == ()
-    assert turn.patience == 0.0
+    assert position.ahead == ()
+    assert position.settle_time == 0.0
 
 
 @pytest.mark.example
@@ -127,7 +127,7 @@ def test_my_own_ticket_is_not_ahead_of_me() -> None:
 def test_each_sleeper_ahead_costs_six_seconds(ahead: int, patience: float) -> None:
     tickets = [ticket(f"t{number}", arrival=float(number)) for number in range(ahead)]
 
-    assert turn_of(claimant(), [], tickets).patience == patience
+    assert position_of(claimant(), [], tickets).settle_time == patience
 
 
 @pytest.mark.example
@@ -135,7 +135,7 @@ def test_a_place_in_line_is_worth_more_than_the_slowest_poll() -> None:
     # Who stands there begins to count only when it looks: with less, a later one moved up first.
     tickets = [ticket(f"t{number}", arrival=float(number)) for number in range(5)]
 
-    patience = [turn_of(claimant(), [], tickets[:ahead]).patience for ahead in range(6)]
+    patience = [position_of(claimant(), [], tickets[:ahead]).settle_time for ahead in range(6)]
 
     gaps = [later - earlier for earlier, later in itertools.pairwise(patience)]
     assert min(gaps) > SLOWEST_POLL * (1 + POLL_SPREAD)
@@ -145,31 +145,31 @@ def test_a_place_in_line_is_worth_more_than_the_slowest_poll() -> None:
 def test_with_room_for_three_the_first_three_enter_at_once() -> None:
     tickets = [ticket(f"t{number}", arrival=float(number), slots=3) for number in range(3)]
 
-    assert turn_of(claimant(3), [], tickets[:2]).patience == 0.0
-    assert turn_of(claimant(3), [], tickets).patience == 6.0
+    assert position_of(claimant(3), [], tickets[:2]).settle_time == 0.0
+    assert position_of(claimant(3), [], tickets).settle_time == 6.0
 
 
 @pytest.mark.example
 def test_a_held_lock_is_waited_for_as_long_as_it_takes() -> None:
-    turn = turn_of(claimant(), [holder(1)], [])
+    position = position_of(claimant(), [holder(1)], [])
 
-    assert turn.patience == math.inf
-    assert not turn.beside_holders
+    assert position.settle_time == math.inf
+    assert not position.fits_holders
 
 
 @pytest.mark.example
 def test_a_writer_that_waits_for_readers_is_not_overtaken_by_later_readers() -> None:
-    turn = turn_of(claimant(UNLIMITED), [holder(UNLIMITED)], [ticket("writer", slots=1)])
+    position = position_of(claimant(UNLIMITED), [holder(UNLIMITED)], [ticket("writer", slots=1)])
 
-    assert turn.patience == math.inf
-    assert turn.beside_holders
+    assert position.settle_time == math.inf
+    assert position.fits_holders
 
 
 @pytest.mark.example
 def test_a_reader_enters_beside_readers_though_another_reader_is_ahead() -> None:
-    turn = turn_of(claimant(UNLIMITED), [holder(UNLIMITED)], [ticket("r", slots=UNLIMITED)])
+    position = position_of(claimant(UNLIMITED), [holder(UNLIMITED)], [ticket("r", slots=UNLIMITED)])
 
-    assert turn.patience == 0.0
+    assert position.settle_time == 0.0
 
 
 @pytest.mark.property
@@ -178,20 +178,20 @@ def test_the_head_of_the_queue_enters_at_once_if_it_fits(order: list[Slots], hel
     holders = [holder(slots, lease=f"h{n}") for n, slots in enumerate(order[:held])]
     mine = claimant(order[3])
 
-    turn = turn_of(mine, holders, [])
+    position = position_of(mine, holders, [])
 
-    assert turn.patience == (0.0 if fits(holders, mine) else math.inf)
+    assert position.settle_time == (0.0 if fits(holders, mine) else math.inf)
 
 
 @pytest.mark.example
 def test_a_ticket_dies_ninety_seconds_after_its_last_refresh() -> None:
-    assert not is_dead(ticket("t", seen=1000.0), 1089.9)
-    assert is_dead(ticket("t", seen=1000.0), 1090.0)
+    assert not is_abandoned(ticket("t", seen=1000.0), 1089.9)
+    assert is_abandoned(ticket("t", seen=1000.0), 1090.0)
 
 
 @pytest.mark.example
 def test_dead_superseded_and_served_tickets_do_not_count() -> None:
-    ended = Ended(
+    ended = PastLease(
         lease="ended",
         owner=OWNER,
         token=1,
@@ -214,7 +214,7 @@ def test_dead_superseded_and_served_tickets_do_not_count() -> None:
     )
     tickets = [ticket("dead", seen=900.0), superseded, ticket("inside"), ticket("ended")]
 
-    counted = living([*tickets, ticket("alive")], record, 1000.0)
+    counted = active([*tickets, ticket("alive")], record, 1000.0)
 
     assert [t.lease for t in counted] == ["alive"]
 
@@ -227,7 +227,7 @@ def test_those_who_enter_at_once_fit_all_together(slots: list[Slots]) -> None:
     entering = [
         one
         for n, one in enumerate(tickets)
-        if turn_of(
+        if position_of(
             Claimant(
                 lease=one.lease,
                 owner=OWNER,
@@ -238,7 +238,7 @@ def test_those_who_enter_at_once_fit_all_together(slots: list[Slots]) -> None:
             ),
             [],
             tickets[:n],
-        ).patience
+        ).settle_time
         == 0.0
     ]
 

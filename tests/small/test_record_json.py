@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import RecordInvalid, UsageError
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
-from gcs_ci_lock.protocol.record import OWNER_FIELDS, Ended, Freeze, Holder, Owner, Record
+from gcs_ci_lock.protocol.record import OWNER_FIELDS, Freeze, Holder, Owner, PastLease, Record
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from tests.support.strategies import records
 
@@ -25,9 +25,9 @@ HOLDER = Holder(
     granted_at=11.0,
     expires_at=131.0,
     ttl=120.0,
-    beat=3,
+    revision=3,
 )
-ENDED = Ended(
+ENDED = PastLease(
     lease="k3v8",
     owner=Owner(),
     token=40,

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from gcs_ci_lock.locking.lease import taken_away
-from gcs_ci_lock.protocol.queue import Turn
+from gcs_ci_lock.locking.lease import removed_from_record
+from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import Freeze, Owner, Record
 from gcs_ci_lock.protocol.transitions import NotHeld
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.format import clock_time, iso_time, link, ordinal, who
 from gcs_ci_lock.report.markdown import owner_cell
-from gcs_ci_lock.report.messages import lease_lost, timeout_lines, waiting_lines
+from gcs_ci_lock.report.messages import lease_lost, timeout_lines, wait_lines
 from gcs_ci_lock.report.status import status_json, status_lines
 from gcs_ci_lock.report.wait_live import picture
-from gcs_ci_lock.report.wait_log import Progress, plainly
+from gcs_ci_lock.report.wait_log import WaitLog, print_lines
 from tests.support.fakes import FakeClock
 from tests.support.runner import log_commands
 from tests.support.samples import ALICE, ENDED, HOLDER, NOW, RECORD, SITUATION, STATUS, TICKET
@@ -28,7 +28,7 @@ from tests.support.strategies import OWNERS, TEXTS
 
 @pytest.mark.example
 def test_a_waiter_sees_who_holds_since_when_and_its_place() -> None:
-    assert waiting_lines(SITUATION) == [
+    assert wait_lines(SITUATION) == [
         'Waiting for lock "prod" (gs://acme-locks/locks/prod)',
         "  held by   acme/api > deploy > prod (alice)  https://github.com/acme/api/actions/runs/8123",
         (
@@ -46,17 +46,17 @@ def test_a_waiter_sees_who_holds_since_when_and_its_place() -> None:
 def test_a_waiter_before_whom_only_waiters_stand_is_told_so() -> None:
     free = replace(SITUATION, record=replace(RECORD, holders=()))
 
-    lines = waiting_lines(free)
+    lines = wait_lines(free)
 
     assert "  free, but acme/api > deploy > prod (bob) stands before you" in lines
 
 
 @pytest.mark.example
 def test_a_waiter_is_told_what_it_holds_meanwhile() -> None:
-    lines = waiting_lines(replace(SITUATION, beside=("acme/db", "acme/site")))
+    lines = wait_lines(replace(SITUATION, also_holding=("acme/db", "acme/site")))
 
     assert "  you hold  acme/db, acme/site" in lines
-    assert "acme/db, acme/site" in drawn(replace(SITUATION, beside=("acme/db", "acme/site")))
+    assert "acme/db, acme/site" in drawn(replace(SITUATION, also_holding=("acme/db", "acme/site")))
 
 
 @pytest.mark.example
@@ -68,13 +68,13 @@ def test_a_lock_that_is_full_of_renewals_says_so(present: int, *, full: bool) ->
         "renewed every 20s, 12 at once is the most that one object takes: a longer ttl lets more in"
     )
 
-    assert (f"  full      {text}" in waiting_lines(crowd)) is full
+    assert (f"  full      {text}" in wait_lines(crowd)) is full
     assert ("12 at once" in drawn(crowd)) is full
 
 
-def drawn(situation: Situation) -> str:
+def drawn(status: WaitStatus) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=160).print(picture(situation))
+    Console(file=stream, width=160).print(picture(status))
     return stream.getvalue()
 
 
@@ -83,7 +83,7 @@ def test_a_freeze_and_trouble_are_told() -> None:
     freeze = Freeze(reason="release week", author="carol", since=NOW - 9, until=NOW + 86_400)
     frozen = replace(SITUATION, record=replace(RECORD, frozen=freeze), trouble="no answer")
 
-    text = "\n".join(waiting_lines(frozen))
+    text = "\n".join(wait_lines(frozen))
 
     told = 'by carol since 14:08:06Z, until 2026-11-24 14:08:15Z, reason: "release week"'
     assert f"frozen    {told}" in text
@@ -120,7 +120,7 @@ def test_many_holders_never_fill_a_screen() -> None:
     crowd = replace(RECORD, fence=60, holders=holders)
     waiters = (TICKET,) * 60
 
-    waiting = waiting_lines(replace(SITUATION, record=crowd))
+    waiting = wait_lines(replace(SITUATION, record=crowd))
     status = status_lines(replace(STATUS, record=crowd, waiters=waiters))
 
     assert len(waiting) < 20
@@ -141,13 +141,13 @@ def test_no_owner_and_no_reason_speaks_to_a_runner(owner: Owner, text: str) -> N
         frozen=freeze,
     )
     waiter = replace(TICKET, owner=evil)
-    turn = Turn(ahead=(waiter,), patience=1.0, beside_holders=False)
-    situation = replace(SITUATION, record=record, turn=turn, trouble=text)
+    position = QueuePosition(ahead=(waiter,), settle_time=1.0, fits_holders=False)
+    status = replace(SITUATION, record=record, position=position, trouble=text)
 
     lines = [
-        *waiting_lines(situation),
-        *waiting_lines(replace(situation, record=replace(record, holders=(), frozen=None))),
-        *timeout_lines(situation),
+        *wait_lines(status),
+        *wait_lines(replace(status, record=replace(record, holders=(), frozen=None))),
+        *timeout_lines(status),
         *status_lines(replace(STATUS, record=record, waiters=(waiter,))),
     ]
 
@@ -199,7 +199,7 @@ def test_a_free_lock_is_free() -> None:
 def test_a_loss_says_how_and_what_to_do() -> None:
     evicted = replace(ENDED, outcome="evicted", ended_at=NOW - 364, note="stuck deploy")
 
-    lost = taken_away(40, NotHeld(ended=evicted, holders=(HOLDER,)))
+    lost = removed_from_record(40, NotHeld(ended=evicted, holders=(HOLDER,)))
 
     assert str(lease_lost("prod", lost)).split("\n") == [
         (
@@ -286,19 +286,21 @@ class Listener:
         self.clock = FakeClock()
         self.lines: list[str] = []
         say: Callable[[str], None] = self.lines.append
-        self.progress = Progress(plainly(say), clock=self.clock, asking=say)
+        self.progress = WaitLog(print_lines(say), clock=self.clock, on_claim=say)
 
-    def heard(self, situation: Situation) -> int:
+    def heard(self, status: WaitStatus) -> int:
         before = len(self.lines)
-        self.progress.waiting(situation)
+        self.progress.on_wait(status)
         return len(self.lines) - before
 
 
 @pytest.mark.example
 def test_a_wait_is_told_at_once_on_every_change_and_else_once_a_minute() -> None:
     listener = Listener()
-    beaten = replace(RECORD, holders=(replace(HOLDER, beat=19, expires_at=NOW + 120),))
-    moved = replace(SITUATION, turn=Turn(ahead=(), patience=1.0, beside_holders=False))
+    beaten = replace(RECORD, holders=(replace(HOLDER, revision=19, expires_at=NOW + 120),))
+    moved = replace(
+        SITUATION, position=QueuePosition(ahead=(), settle_time=1.0, fits_holders=False)
+    )
 
     told = [listener.heard(SITUATION)]
     listener.clock.sleep(59.0)

@@ -6,7 +6,7 @@ import pytest
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import Wanted
+from gcs_ci_lock.locking.settings import LockSettings
 from gcs_ci_lock.protocol.record import UNLIMITED, Owner
 
 pytestmark = pytest.mark.example
@@ -22,11 +22,11 @@ GOOD: dict[str, Any] = {
 
 
 def request(**changes: str) -> LockRequest:
-    return Wanted(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"))[0]
+    return LockSettings(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"))[0]
 
 
 def unkept(**changes: str) -> LockRequest:
-    return Wanted(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"), kept=False)[0]
+    return LockSettings(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"), kept=False)[0]
 
 
 def test_the_defaults_make_a_request() -> None:
@@ -41,7 +41,11 @@ def test_the_defaults_make_a_request() -> None:
 def test_without_a_keeper_the_lease_is_valid_for_max_hold() -> None:
     found = unkept(max_hold="10m")
 
-    assert (found.timing.ttl, found.timing.give_up, found.timing.beat) == (900.0, 600.0, None)
+    assert (found.timing.ttl, found.timing.give_up, found.timing.renew_every) == (
+        900.0,
+        600.0,
+        None,
+    )
 
 
 def test_a_shared_lock_is_asked_for_by_unlimited_slots() -> None:
@@ -90,7 +94,7 @@ def test_the_ends_of_the_range_of_wait_are_taken(wait: str, seconds: float) -> N
 
 
 def test_several_locks_are_taken_in_one_order_by_everybody_and_once_each() -> None:
-    wanted = Wanted(names=["web/prod", "db", "web/prod", "api"], bucket="acme-locks")
+    wanted = LockSettings(names=["web/prod", "db", "web/prod", "api"], bucket="acme-locks")
 
     found = wanted.requests(owner=Owner())
 

@@ -7,19 +7,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from gcs_ci_lock.protocol.admission import AlreadyIn, AlreadyOver, MayClaim, consider
+from gcs_ci_lock.protocol.admission import AlreadyEnded, AlreadyHolding, MayClaim, decide
 from gcs_ci_lock.protocol.queue import Claimant, fits
 from gcs_ci_lock.protocol.record import HISTORY_LENGTH, UNLIMITED, Owner, Record, Slots
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.transitions import (
     NotHeld,
-    Written,
+    Stamped,
+    drop_expired,
     empty_record,
     grant,
     release,
     renew,
-    settled,
 )
 
 START = 1_795_422_000.0
@@ -57,9 +57,9 @@ class OneLock(RuleBasedStateMachine):
     @rule(claimant=claimants, width=st.floats(0, 3))
     def claim(self, claimant: Claimant, width: float) -> None:
         now = self.interval(width)
-        before = settled(self.record, now.earliest)
-        decision = consider(before, claimant, tickets=[], earliest=now.earliest)
-        if isinstance(decision, AlreadyIn | AlreadyOver):
+        before = drop_expired(self.record, now.earliest)
+        decision = decide(before, claimant, tickets=[], earliest=now.earliest)
+        if isinstance(decision, AlreadyHolding | AlreadyEnded):
             assert claimant.lease in self.granted
             return
         if not isinstance(decision, MayClaim):
@@ -75,7 +75,7 @@ class OneLock(RuleBasedStateMachine):
     @rule(claimant=claimants, width=st.floats(0, 3))
     def beat(self, claimant: Claimant, width: float) -> None:
         result = renew(self.record, claimant.lease, now=self.interval(width), beat=2)
-        if isinstance(result, Written):
+        if isinstance(result, Stamped):
             assert claimant.lease in self.granted
             self.write(result.record)
 

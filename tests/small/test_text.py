@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.protocol.text import clipped, printable
+from gcs_ci_lock.protocol.text import printable, truncated
 
 HOSTILE = st.lists(
     st.one_of(
@@ -51,4 +51,4 @@ def test_no_colons_are_left_behind(text: str) -> None:
 
 @pytest.mark.example
 def test_what_is_stored_is_cut_and_else_untouched() -> None:
-    assert clipped("é\n" * 150) == "é\n" * 100
+    assert truncated("é\n" * 150) == "é\n" * 100

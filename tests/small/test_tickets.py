@@ -13,13 +13,13 @@ from gcs_ci_lock.protocol.ticket_metadata import (
     decode_ticket,
     encode_slots,
     encode_ticket,
-    parse_instant,
     parse_slots,
+    parse_timestamp,
 )
 from tests.support.strategies import OWNERS, SLOTS, TEXTS
 
 CREATED = "2026-11-23T14:02:11.250000+00:00"
-MOMENT = parse_instant(CREATED)
+MOMENT = parse_timestamp(CREATED)
 METADATA = {"schema": "1", "slots": "1", "ttl": "120.0", "priority": "5", "owner": "{}"}
 
 
@@ -42,7 +42,7 @@ def test_what_is_written_is_what_is_read_as_plain_text(
         refreshed_at=0.0,
         generation=0,
         priority=priority,
-        line=line,
+        job_key=line,
     )
 
     metadata = encode_ticket(ticket)
@@ -51,7 +51,7 @@ def test_what_is_written_is_what_is_read_as_plain_text(
     assert read is not None
     assert (read.slots, read.ttl, read.priority) == (slots, 120.5, priority)
     assert (read.arrival, read.arrival_text) == (MOMENT, CREATED)
-    assert read.line == printable(line)
+    assert read.job_key == printable(line)
     for key in OWNER_FIELDS:
         assert getattr(read.owner, key) == printable(getattr(owner, key))
 
@@ -68,7 +68,7 @@ def test_the_longest_ticket_fits_the_limit_of_eight_kib() -> None:
         arrival_text=CREATED,
         refreshed_at=0.0,
         generation=0,
-        line="l" * 1000,
+        job_key="l" * 1000,
         superseded_by="k" * 128,
     )
 

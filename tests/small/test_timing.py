@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.timing import Timing, backoff, parse_duration, spoken
+from gcs_ci_lock.protocol.timing import Timing, backoff, format_duration, parse_duration
 
 DAY = 86_400.0
 
@@ -14,7 +14,7 @@ DAY = 86_400.0
 def test_the_default_is_twenty_eighty_one_hundred_and_twenty() -> None:
     timing = Timing.for_ttl(120.0)
 
-    assert (timing.ttl, timing.give_up, timing.beat) == (120.0, 80.0, 20.0)
+    assert (timing.ttl, timing.give_up, timing.renew_every) == (120.0, 80.0, 20.0)
     assert timing.margin == 20.0
     assert timing.read_timeout == 5.0
     assert timing.write_timeout == 10.0
@@ -30,11 +30,11 @@ def test_a_ttl_gives_safe_times_or_none(ttl: float) -> None:
 
     timing = Timing.for_ttl(ttl)
 
-    assert timing.beat is not None
-    assert timing.beat <= timing.give_up / 3
+    assert timing.renew_every is not None
+    assert timing.renew_every <= timing.give_up / 3
     assert timing.give_up <= timing.ttl * 2 / 3
     # A request that hangs leaves time for another before the holder gives up.
-    assert timing.write_timeout < timing.beat
+    assert timing.write_timeout < timing.renew_every
 
 
 @pytest.mark.example
@@ -56,15 +56,15 @@ def test_the_ends_of_the_range_are_taken(ttl: float) -> None:
 )
 def test_unsafe_combinations_are_refused(give_up: float, beat: float) -> None:
     with pytest.raises(UsageError):
-        Timing(ttl=120.0, give_up=give_up, beat=beat)
+        Timing(ttl=120.0, give_up=give_up, renew_every=beat)
 
 
 @pytest.mark.property
 @given(st.floats(min_value=1.0, max_value=57_600.0))
 def test_a_lease_without_a_keeper_is_valid_for_max_hold(max_hold: float) -> None:
-    timing = Timing.unkept(max_hold)
+    timing = Timing.without_renewal(max_hold)
 
-    assert timing.beat is None
+    assert timing.renew_every is None
     assert timing.give_up >= max_hold - 1e-6
     assert timing.ttl <= max(1.5 * max_hold, 30.0)
 
@@ -72,7 +72,7 @@ def test_a_lease_without_a_keeper_is_valid_for_max_hold(max_hold: float) -> None
 @pytest.mark.example
 def test_a_lease_without_a_keeper_cannot_be_longer_than_a_day() -> None:
     with pytest.raises(UsageError, match=r"max-hold 17h00m is too long.*at most 16h00m"):
-        Timing.unkept(17 * 3600.0)
+        Timing.without_renewal(17 * 3600.0)
 
 
 @pytest.mark.example
@@ -118,12 +118,12 @@ def test_what_is_no_duration_is_refused_by_the_name_of_its_input(text: str) -> N
     ],
 )
 def test_durations_are_spoken_as_people_read_them(seconds: float, text: str) -> None:
-    assert spoken(seconds) == text
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.property
 @given(st.integers(0, 100), st.floats(0, 1, exclude_max=True))
-def test_backing_off_doubles_to_eight_seconds_with_full_jitter(attempt: int, chance: float) -> None:
+def test_backing_off_doubles_to_eight_seconds_with_full_jitter(attempt: int, random: float) -> None:
     longest = [1.0, 2.0, 4.0, 8.0][min(attempt, 3)]
 
-    assert backoff(attempt, chance) == chance * longest
+    assert backoff(attempt, random) == random * longest

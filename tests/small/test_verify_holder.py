@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.platforms.github_api import RunApi
-from gcs_ci_lock.platforms.gitlab_api import JobApi
+from gcs_ci_lock.platforms.gitlab_api import GitLabClient
 from gcs_ci_lock.platforms.verifier import BackgroundVerifier, NoVerifier
 from gcs_ci_lock.platforms.verifiers import verifier_of
 from gcs_ci_lock.protocol.record import Owner
@@ -90,7 +90,7 @@ class Line:
 def asked(owner: Owner, line: Line) -> str:
     """Ask both about one owner."""
     runs = RunApi(api_url=GITHUB_API + "/", server_url=GITHUB + "/", token="canary", fetch=line)
-    jobs = JobApi(api_url=GITLAB_API, server_url=GITLAB, token="canary", fetch=line)
+    jobs = GitLabClient(api_url=GITLAB_API, server_url=GITLAB, token="canary", fetch=line)
     return runs.completed(owner) + jobs.ended(owner)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gcs_ci_lock.errors import Ambiguous, StorageUnreachable
+from gcs_ci_lock.errors import OutcomeUnknown, StorageUnreachable
 from gcs_ci_lock.locking.outcome import Acquired, Stopped, TimedOut
 from gcs_ci_lock.protocol.record import UNLIMITED
 from gcs_ci_lock.storage.memory import Moment, Request
@@ -29,14 +29,14 @@ def test_one_try_on_a_held_lock_names_the_holder_and_leaves_no_ticket() -> None:
     outcome = client.acquire(wait=0)
 
     assert isinstance(outcome, TimedOut)
-    assert outcome.situation.record.holders[0].owner.actor == "holder"
+    assert outcome.status.record.holders[0].owner.actor == "holder"
     assert client.count("write") == 0
 
 
 def test_a_waiter_enters_within_a_poll_of_the_release_and_its_ticket_goes() -> None:
     world = World()
     holder, client = world.client("holder"), world.client("a")
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     world.clock.after(10.3, lambda: holder.lock.release(lease))
 
     acquired = client.hold(wait=60)
@@ -53,14 +53,14 @@ def test_a_waiter_gives_up_at_the_end_of_its_budget_and_its_ticket_goes() -> Non
     outcome = client.acquire(wait=20)
 
     assert isinstance(outcome, TimedOut)
-    assert 20 <= outcome.situation.waited < 20.1
+    assert 20 <= outcome.status.waited < 20.1
     assert world.tickets() == []
 
 
 def test_a_dead_holders_place_is_free_after_its_ttl_and_not_before() -> None:
     world = World()
     dead = world.client("dead", ttl=30).hold()
-    stamped = dead.tenure.expires_at
+    stamped = dead.lease.expires_at
     client = world.client("a")
 
     client.hold(wait=60)
@@ -85,7 +85,7 @@ def test_a_stopped_waiter_takes_its_ticket_along() -> None:
 def test_who_came_first_goes_first() -> None:
     world = World()
     holder, early = world.client("holder"), world.client("early")
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     queue_up(world, early)
     world.clock.after(2.0, lambda: holder.lock.release(lease))
     late = world.client("late")
@@ -98,7 +98,7 @@ def test_who_came_first_goes_first() -> None:
 def test_a_waiter_whose_ticket_is_dead_keeps_nobody_waiting() -> None:
     world = World()
     holder = world.client("holder", ttl=600)
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     queue_up(world, world.client("dead"))
     world.clock.sleep(95.0)
     holder.lock.release(lease)
@@ -162,7 +162,7 @@ def test_with_room_for_two_two_enter_at_once_and_the_third_waits() -> None:
 
     third = world.client("c").acquire(wait=0, slots=2)
 
-    assert second.tenure.token == first.tenure.token + 1
+    assert second.lease.token == first.lease.token + 1
     assert isinstance(third, TimedOut)
 
 
@@ -190,9 +190,9 @@ def test_waiting_costs_no_more_than_a_read_a_second_and_few_listings() -> None:
 def test_a_beat_of_the_holder_makes_nobody_list_the_queue() -> None:
     world = World()
     holder = world.client("holder")
-    tenure = holder.hold().tenure
+    lease = holder.hold().lease
     client = world.client("a")
-    world.clock.after(5.0, lambda: holder.lock.renew(tenure))
+    world.clock.after(5.0, lambda: holder.lock.renew(lease))
 
     client.acquire(wait=20)
 
@@ -203,7 +203,7 @@ def test_an_outage_shorter_than_the_wait_is_survived() -> None:
     world = World()
     outage = Outage()
     holder = world.client("holder")
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     client = world.client("a", fault=outage)
     world.clock.after(5.0, lambda: setattr(outage, "down", True))
     world.clock.after(12.0, lambda: holder.lock.release(lease))
@@ -248,7 +248,7 @@ def test_an_expired_freeze_lets_in_and_a_lasting_one_does_not() -> None:
     acquired = client.hold(wait=60)
 
     assert isinstance(early, TimedOut)
-    assert early.situation.record.frozen is not None
+    assert early.status.record.frozen is not None
     assert isinstance(acquired, Acquired)
     assert world.bucket.server_time() >= until
 
@@ -256,7 +256,7 @@ def test_an_expired_freeze_lets_in_and_a_lasting_one_does_not() -> None:
 def test_hostile_objects_in_the_queue_stop_nobody() -> None:
     world = World()
     holder = world.client("holder")
-    lease = holder.hold().tenure.lease
+    lease = holder.hold().lease.id
     for number in range(50):
         holder.store.write(
             f"{PATHS.queue}forged-{number}",
@@ -284,7 +284,7 @@ def test_stale_answers_never_let_two_in() -> None:
     client = world.client("a", fault=slow, ttl=30)
     client.hold(wait=120)
 
-    record = client.lock.look().record
+    record = client.lock.read().record
     assert record is not None
     assert len(record.holders) == 1
 
@@ -300,9 +300,9 @@ def test_who_waits_for_an_unfreeze_has_a_ticket() -> None:
     late.acquire()
 
     assert world.tickets() == ["a-1"]
-    turn = late.diary.looks[-1].turn
-    assert turn is not None
-    assert [ticket.lease for ticket in turn.ahead] == ["a-1"]
+    position = late.diary.looks[-1].position
+    assert position is not None
+    assert [ticket.lease for ticket in position.ahead] == ["a-1"]
 
 
 @pytest.mark.parametrize("wait", [0.0, 60.0])
@@ -321,7 +321,7 @@ def test_a_server_that_answers_reads_only_holds_nobody_up_for_ever(
     def refusing(request: Request, when: Moment) -> None:
         if request.method == method and path in request.path and when == "before":
             message = "503"
-            raise Ambiguous(message)
+            raise OutcomeUnknown(message)
 
     client = world.client("a", fault=refusing)
     began = world.clock.now

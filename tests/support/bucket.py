@@ -59,9 +59,9 @@ class TestBucket:
     def until(self, condition: Callable[[], bool], within: float = WITHIN) -> None:
         """Wait until something is the case."""
         clock = SystemClock()
-        deadline = clock.boot() + within
+        deadline = clock.boottime() + within
         while not condition():
-            assert clock.boot() < deadline, "it did not come about in time"
+            assert clock.boottime() < deadline, "it did not come about in time"
             clock.sleep(0.05)
 
     def _quoted(self, name: str) -> str:

@@ -67,9 +67,9 @@ def keepers() -> list[str]:
 def gone(container: str, within: float) -> bool:
     """Wait until a container is gone; tell whether it is."""
     clock = SystemClock()
-    until = clock.boot() + within
+    until = clock.boottime() + within
     while container in keepers():
-        if clock.boot() >= until:
+        if clock.boottime() >= until:
             return False
         clock.sleep(0.1)
     return True

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
 from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.locking.acquisition import Waiter
-from gcs_ci_lock.locking.client import Lock
-from gcs_ci_lock.locking.outcome import Acquired, Overtaken, Stopped, TimedOut
+from gcs_ci_lock.locking.acquisition import Acquisition
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.record import Owner, Slots
 from gcs_ci_lock.protocol.timing import Timing
-from gcs_ci_lock.protocol.wait_status import Situation
-from gcs_ci_lock.storage.memory import Bucket, MemoryStore, Moment, Request
+from gcs_ci_lock.protocol.wait_status import WaitStatus
+from gcs_ci_lock.storage.memory import MemoryBucket, MemoryStore, Moment, Request
 from gcs_ci_lock.system.clock import ObservedServerClock
 
 EPOCH = 1_795_422_000.25
@@ -31,7 +31,7 @@ class FakeClock:
         self.now = 1_000.0
         self._due: list[tuple[float, Callable[[], object]]] = []
 
-    def boot(self) -> float:
+    def boottime(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
@@ -87,13 +87,13 @@ class Diary:
     """An observer that remembers."""
 
     leases: list[str] = field(default_factory=list)
-    looks: list[Situation] = field(default_factory=list)
+    looks: list[WaitStatus] = field(default_factory=list)
 
-    def asking(self, lease: str) -> None:
+    def on_claim(self, lease: str) -> None:
         self.leases.append(lease)
 
-    def waiting(self, situation: Situation) -> None:
-        self.looks.append(situation)
+    def on_wait(self, status: WaitStatus) -> None:
+        self.looks.append(status)
 
 
 class Wishes(TypedDict, total=False):
@@ -115,20 +115,22 @@ class Client:
         self.store = MemoryStore(
             world.bucket, clock=world.clock, server_clock=self.server_clock, fault=fault
         )
-        self.lock = Lock(
+        self.lock = LockClient(
             PATHS,
             store=self.store,
             clock=world.clock,
             server_clock=self.server_clock,
             timing=self.timing,
         )
-        self.chance = FakeChance(name)
+        self.random = FakeChance(name)
         self.stop = FakeStop(world.clock)
         self.diary = Diary()
         self.owner = Owner(platform="local", actor=name)
         self.verifier: Verifier = NoVerifier()
 
-    def waiter(self, *, wait: float = 1800.0, slots: Slots = 1, **wishes: Unpack[Wishes]) -> Waiter:
+    def waiter(
+        self, *, wait: float = 1800.0, slots: Slots = 1, **wishes: Unpack[Wishes]
+    ) -> Acquisition:
         request = LockRequest(
             paths=PATHS,
             owner=self.owner,
@@ -137,10 +139,10 @@ class Client:
             timing=self.timing,
             **wishes,
         )
-        return Waiter(
+        return Acquisition(
             self.lock,
             request,
-            chance=self.chance,
+            random=self.random,
             stop=self.stop,
             observer=self.diary,
             verifier=self.verifier,
@@ -148,7 +150,7 @@ class Client:
 
     def acquire(
         self, *, wait: float = 1800.0, slots: Slots = 1, **wishes: Unpack[Wishes]
-    ) -> Acquired | TimedOut | Overtaken | Stopped:
+    ) -> Acquired | TimedOut | Obsolete | Stopped:
         return self.waiter(wait=wait, slots=slots, **wishes).run()
 
     def hold(self, *, wait: float = 0.0, slots: Slots = 1, **wishes: Unpack[Wishes]) -> Acquired:
@@ -160,10 +162,10 @@ class Client:
     def keeper(self, acquired: Acquired, max_hold: float = 21_600.0) -> Keeper:
         return Keeper(
             self.lock,
-            acquired.tenure,
-            chance=self.chance,
+            acquired.lease,
+            random=self.random,
             max_hold=max_hold,
-            began=acquired.tenure.sent_at,
+            began=acquired.lease.sent_at,
         )
 
     def count(self, method: str) -> int:
@@ -175,7 +177,7 @@ class World:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.bucket = Bucket(lambda: EPOCH + self.clock.now)
+        self.bucket = MemoryBucket(lambda: EPOCH + self.clock.now)
 
     def client(self, name: str, *, fault: Fault | None = None, ttl: float = 120.0) -> Client:
         return Client(self, name, fault, ttl)

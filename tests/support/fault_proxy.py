@@ -262,7 +262,7 @@ class FaultProxy:
 
     def _noted(self, message: Message) -> Seen:
         """Remember a request, let in what it was overtaken by, and find its fault."""
-        seen = Seen(message=message, at=self._clock.boot(), fault=None)
+        seen = Seen(message=message, at=self._clock.boottime(), fault=None)
         with self._guard:
             overtaking = [
                 one
@@ -327,9 +327,9 @@ class FaultProxy:
         return seen.answer
 
     def _wait_until_gone(self, connection: socket.socket) -> None:
-        until = self._clock.boot() + PATIENCE
+        until = self._clock.boottime() + PATIENCE
         while not self._closing.is_set():
-            assert self._clock.boot() < until, "the client does not hang up"
+            assert self._clock.boottime() < until, "the client does not hang up"
             if select.select([connection], [], [], _LOOK_EVERY)[0]:
                 try:
                     said = connection.recv(1, socket.MSG_PEEK)

@@ -1,6 +1,6 @@
 """Faults of a storage server, for `MemoryStore`: what is lost, late or refused, and when."""
 
-from gcs_ci_lock.errors import Ambiguous
+from gcs_ci_lock.errors import OutcomeUnknown
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import Fault
 
@@ -17,7 +17,7 @@ def nth_write(number: int, moment: Moment, *, path_end: str = "lock.json") -> Fa
             seen += 1
         if seen == number and when == moment:
             message = "no answer"
-            raise Ambiguous(message)
+            raise OutcomeUnknown(message)
 
     return fault
 
@@ -31,4 +31,4 @@ class Outage:
     def __call__(self, _request: Request, when: Moment) -> None:
         if self.down and when == "before":
             message = "connection refused"
-            raise Ambiguous(message)
+            raise OutcomeUnknown(message)

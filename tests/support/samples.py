@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from gcs_ci_lock.protocol.queue import Turn
-from gcs_ci_lock.protocol.record import UNLIMITED, Ended, Holder, Owner, Record, Ticket
-from gcs_ci_lock.protocol.wait_status import Situation
+from gcs_ci_lock.protocol.queue import QueuePosition
+from gcs_ci_lock.protocol.record import UNLIMITED, Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.status import LockStatus
 
 NOW = 1_795_442_895.0  # 2026-11-23T14:08:15Z
@@ -26,7 +26,7 @@ HOLDER = Holder(
     granted_at=NOW - 364,
     expires_at=NOW + 111,
     ttl=120.0,
-    beat=18,
+    revision=18,
 )
 TICKET = Ticket(
     lease="k3v8",
@@ -38,7 +38,7 @@ TICKET = Ticket(
     refreshed_at=NOW - 5,
     generation=1,
 )
-ENDED = Ended(
+ENDED = PastLease(
     lease="k3v7",
     owner=ALICE,
     token=40,
@@ -49,11 +49,11 @@ ENDED = Ended(
     note="by hand",
 )
 RECORD = Record(name="prod", fence=41, holders=(HOLDER,), history=(ENDED,))
-SITUATION = Situation(
+SITUATION = WaitStatus(
     name="prod",
     uri="gs://acme-locks/locks/prod",
     record=RECORD,
-    turn=Turn(ahead=(TICKET,), patience=1.0, beside_holders=False),
+    position=QueuePosition(ahead=(TICKET,), settle_time=1.0, fits_holders=False),
     waiters=3,
     earliest=NOW,
     waited=60.0,

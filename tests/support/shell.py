@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Self, cast
 
 import requests
 
-from gcs_ci_lock.ports import Store
+from gcs_ci_lock.ports import ObjectStore
 from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.wiring import connect
 from tests.support.bucket import TestBucket
@@ -31,9 +31,9 @@ LOOK_EVERY: Final = 0.03
 def until(condition: Callable[[], object], within: float = 10.0) -> None:
     """Wait until something is the case."""
     clock = SystemClock()
-    deadline = clock.boot() + within
+    deadline = clock.boottime() + within
     while not condition():
-        assert clock.boot() < deadline, f"it did not come about within {within:g} s"
+        assert clock.boottime() < deadline, f"it did not come about within {within:g} s"
         clock.sleep(LOOK_EVERY)
 
 
@@ -104,7 +104,7 @@ class Site:
         return self.folder / LEASE_FILE
 
     @property
-    def store(self) -> Store:
+    def store(self) -> ObjectStore:
         """Return the bucket as the program sees it."""
         return connect(self.bucket.bucket, endpoint=self.endpoint, environ={}).store
 

@@ -6,10 +6,10 @@ from gcs_ci_lock.protocol.record import (
     OUTCOMES,
     OWNER_FIELDS,
     UNLIMITED,
-    Ended,
     Freeze,
     Holder,
     Owner,
+    PastLease,
     Record,
     Slots,
 )
@@ -78,12 +78,12 @@ def records(draw: st.DrawFn, name: str = "prod") -> Record:
             granted_at=draw(TIMES),
             expires_at=draw(TIMES),
             ttl=draw(st.floats(min_value=30, max_value=86_400)),
-            beat=draw(st.integers(0, 10**6)),
+            revision=draw(st.integers(0, 10**6)),
         )
         for number, lease in enumerate(leases)
     )
     ended = st.builds(
-        Ended,
+        PastLease,
         lease=LEASES,
         owner=OWNERS,
         token=st.integers(0, fence),

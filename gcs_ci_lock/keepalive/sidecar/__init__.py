@@ -6,9 +6,17 @@ carries as its label.
 """
 
 from gcs_ci_lock.keepalive.sidecar.engine import Engine, connect
-from gcs_ci_lock.keepalive.sidecar.errors import NoSidecar
-from gcs_ci_lock.keepalive.sidecar.keeper_container import Heard, Keeping
-from gcs_ci_lock.keepalive.sidecar.launch import Starting
-from gcs_ci_lock.keepalive.sidecar.own_container import Home
+from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
+from gcs_ci_lock.keepalive.sidecar.keeper_container import KeeperContainer, KeeperOutput
+from gcs_ci_lock.keepalive.sidecar.launch import LaunchAttempt
+from gcs_ci_lock.keepalive.sidecar.own_container import OwnContainer
 
-__all__ = ["Engine", "Heard", "Home", "Keeping", "NoSidecar", "Starting", "connect"]
+__all__ = [
+    "Engine",
+    "KeeperContainer",
+    "KeeperOutput",
+    "LaunchAttempt",
+    "OwnContainer",
+    "SidecarUnavailable",
+    "connect",
+]

@@ -7,10 +7,19 @@ from typing import Any, Final, cast
 import docker
 from docker.errors import APIError
 
-from gcs_ci_lock.keepalive.sidecar.errors import ENGINE_ERRORS, NoSidecar, refused
-from gcs_ci_lock.keepalive.sidecar.keeper_container import LEASE_LABEL, Keeping, Voice
-from gcs_ci_lock.keepalive.sidecar.messages import Charge
-from gcs_ci_lock.keepalive.sidecar.own_container import Home, hardened, mount_of, runner_labels
+from gcs_ci_lock.keepalive.sidecar.errors import ENGINE_ERRORS, SidecarUnavailable, describe
+from gcs_ci_lock.keepalive.sidecar.keeper_container import (
+    LEASE_LABEL,
+    AttachedStreams,
+    KeeperContainer,
+)
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
+from gcs_ci_lock.keepalive.sidecar.own_container import (
+    OwnContainer,
+    container_options,
+    mount_of,
+    runner_labels,
+)
 from gcs_ci_lock.ports import Clock
 
 IMAGE_LABEL: Final = "gcs-ci-lock.image"
@@ -30,7 +39,7 @@ class Engine:
         self._client = client
         self._clock = clock
 
-    def home(self, *, mark: str, event: str) -> Home:
+    def own_container(self, *, mark: str, event: str) -> OwnContainer:
         """Find our own container.
 
         Neither the hostname nor /proc names it where a container shares another's network. What
@@ -50,27 +59,27 @@ class Engine:
                 own = self._container_with(path)
             finally:
                 path.unlink(missing_ok=True)
-            return Home(
+            return OwnContainer(
                 image=own["Image"],
                 network=self._network_of(own),
                 labels=runner_labels(own["Config"].get("Labels") or {}),
                 folder=mount_of(own.get("Mounts") or [], event),
             )
         except ENGINE_ERRORS as error:
-            raise NoSidecar(refused(error)) from None
+            raise SidecarUnavailable(describe(error)) from None
 
-    def start(self, home: Home, charge: Charge, *, step: str) -> Keeping:
+    def start(self, home: OwnContainer, spec: KeeperSpec, *, step: str) -> KeeperContainer:
         """Start a keeper beside our own container, and wait for its first acknowledged renewal.
 
         Args:
             home: our own container.
-            charge: goes through the keeper's standard input, and is to be seen nowhere.
+            spec: goes through the keeper's standard input, and is to be seen nowhere.
             step: by which the post step finds the keeper again.
 
         Raises:
             NoSidecar: it could not be started, or does not renew; it is gone again then.
         """
-        lease = charge.handover.lease
+        lease = spec.lease_ref.lease
         labels = {**home.labels, LEASE_LABEL: lease, STEP_LABEL: step}
         try:
             container = self._client.containers.create(
@@ -80,25 +89,25 @@ class Engine:
                 labels=labels,
                 # A client configuration's proxies can contain passwords, and would be variables.
                 use_config_proxy=False,
-                **hardened(home),
+                **container_options(home),
             )
         except ENGINE_ERRORS as error:
-            raise NoSidecar(refused(error)) from None
-        keeping = Keeping(container, self._clock)
+            raise SidecarUnavailable(describe(error)) from None
+        keeping = KeeperContainer(container, self._clock)
         try:
-            said = Voice(container)
+            said = AttachedStreams(container)
             container.start()
-            said.tell(charge.encoded() + "\n")
-            problem = said.first_news(START_WITHIN)
+            said.send(spec.to_json() + "\n")
+            problem = said.wait_for_first_status(START_WITHIN)
         except ENGINE_ERRORS as error:
-            problem = refused(error)
+            problem = describe(error)
         if problem:
             keeping.remove()
             message = f"the keeper's container does not keep the lease: {problem}"
-            raise NoSidecar(message)
+            raise SidecarUnavailable(message)
         return keeping
 
-    def keeper(self, lease: str) -> Keeping | None:
+    def find_keeper(self, lease: str) -> KeeperContainer | None:
         """Return the keeper of a lease, even one that was made and never started; or None.
 
         Raises:
@@ -106,7 +115,7 @@ class Engine:
         """
         return next(iter(self._keepers(LEASE_LABEL, lease, lambda _: True)), None)
 
-    def keepers_of_step(self, step: str, home: Home) -> list[Keeping]:
+    def find_keepers_of_step(self, step: str, home: OwnContainer) -> list[KeeperContainer]:
         """Return the keepers that a step of this very job has started.
 
         Args:
@@ -121,13 +130,15 @@ class Engine:
         source = home.folder["Source"]
         return self._keepers(STEP_LABEL, step, lambda mounts: source in mounts)
 
-    def _keepers(self, label: str, value: str, fits: Callable[[list[str]], bool]) -> list[Keeping]:
+    def _keepers(
+        self, label: str, value: str, fits: Callable[[list[str]], bool]
+    ) -> list[KeeperContainer]:
         try:
             found = self._client.containers.list(all=True, filters={"label": f"{label}={value}"})
         except ENGINE_ERRORS as error:
-            raise NoSidecar(refused(error)) from None
+            raise SidecarUnavailable(describe(error)) from None
         ours = [one for one in found if fits([m["Source"] for m in one.attrs["Mounts"]])]
-        return [Keeping(one, self._clock) for one in ours]
+        return [KeeperContainer(one, self._clock) for one in ours]
 
     def _container_with(self, path: Path) -> Mapping[str, Any]:
         api = self._client.api
@@ -143,7 +154,7 @@ class Engine:
             "none of the engine's containers is this one: expected the engine that the runner "
             "itself uses"
         )
-        raise NoSidecar(message)
+        raise SidecarUnavailable(message)
 
     def _network_of(self, own: Mapping[str, Any]) -> str:
         mode = str(own["HostConfig"]["NetworkMode"])
@@ -169,23 +180,23 @@ def connect(environ: Mapping[str, str], clock: Clock) -> Engine:
             f"{path} is a directory: expected the engine's socket. Where the engine listens "
             "elsewhere (rootless), let the runner mount its socket there, or set DOCKER_HOST"
         )
-        raise NoSidecar(message)
+        raise SidecarUnavailable(message)
     if where.startswith("unix://") and not path.exists():
         kubernetes = " (Kubernetes mode of the runner has none: use its dind mode)"
         message = (
             f"there is no Docker socket {path}"
             f"{kubernetes if 'KUBERNETES_SERVICE_HOST' in environ else ''}"
         )
-        raise NoSidecar(message)
+        raise SidecarUnavailable(message)
     try:
         client = docker.from_env(
             environment={**environ, "DOCKER_HOST": where}, timeout=REQUEST_TIMEOUT
         )
     except (*ENGINE_ERRORS, ValueError) as error:
-        raise NoSidecar(refused(error)) from None
+        raise SidecarUnavailable(describe(error)) from None
     try:
         client.ping()
     except (*ENGINE_ERRORS, ValueError) as error:
         client.close()
-        raise NoSidecar(refused(error)) from None
+        raise SidecarUnavailable(describe(error)) from None
     return Engine(client, clock)

@@ -10,15 +10,15 @@ from gcs_ci_lock.protocol.text import printable
 ENGINE_ERRORS = (DockerException, requests.RequestException, OSError)
 
 
-class NoSidecar(LockError):
+class SidecarUnavailable(LockError):
     """No container can be started beside this job; the message says why."""
 
     exit_code = 2
 
 
-def refused(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """Return why the engine did not do what was asked; one line for people."""
-    if isinstance(error, NoSidecar):
+    if isinstance(error, SidecarUnavailable):
         return str(error)
     said = str(getattr(error, "explanation", None) or error)
     code = getattr(error, "status_code", None) or type(error).__name__

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from docker.utils.socket import STDOUT, frames_iter
 
 from gcs_ci_lock.keepalive.sidecar.errors import ENGINE_ERRORS
-from gcs_ci_lock.keepalive.sidecar.messages import News
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperStatus
 from gcs_ci_lock.ports import Clock
 from gcs_ci_lock.protocol.text import printable
 
@@ -24,7 +24,7 @@ _REMOVED_WITHIN = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class KeeperOutput:
     """What a keeper has said so far.
 
     Attributes:
@@ -32,11 +32,11 @@ class Heard:
         lines: its last lines for people.
     """
 
-    news: News | None = None
+    status: KeeperStatus | None = None
     lines: Sequence[str] = ()
 
 
-class Keeping:
+class KeeperContainer:
     """One keeper's container."""
 
     def __init__(self, container: Container, clock: Clock) -> None:
@@ -54,33 +54,33 @@ class Keeping:
         """Tell whether it was started, and has not ended: one that is paused may go on."""
         return str(self._container.status) in ("running", "paused", "restarting")
 
-    def heard(self) -> Heard:
+    def output(self) -> KeeperOutput:
         """Return what it has said; a container that is gone has said nothing."""
         try:
             out, err = (self._logs(stdout=out, follow=False) for out in (True, False))
-            return _understood(b"".join(out), b"".join(err))
+            return _parse_output(b"".join(out), b"".join(err))
         except ENGINE_ERRORS:
-            return Heard()
+            return KeeperOutput()
 
-    def stop(self) -> Heard:
+    def stop(self) -> KeeperOutput:
         """Let it release the lease and end; return all that it said.
 
         One that does not end in time is killed.
         """
         if not self.runs:
             self.remove()
-            return Heard()
+            return KeeperOutput()
         # It removes itself when it ends: what it says has to be heard meanwhile. Not by attaching:
         # that forgets what was said before, if the end comes soon.
         listeners = [_Listener(self._logs, stdout=out) for out in (True, False)]
         with contextlib.suppress(*ENGINE_ERRORS):
             self._container.kill(signal="SIGTERM")
-        until = self._clock.boot() + STOP_WITHIN
+        until = self._clock.boottime() + STOP_WITHIN
         for listener in listeners:
-            listener.join(max(until - self._clock.boot(), 0.0))
+            listener.join(max(until - self._clock.boottime(), 0.0))
         self.remove()
         out, err = (listener.heard() for listener in listeners)
-        return _understood(out, err)
+        return _parse_output(out, err)
 
     def _logs(self, *, stdout: bool, follow: bool) -> Iterator[bytes]:
         return cast(
@@ -94,9 +94,9 @@ class Keeping:
         """Kill and remove it, if it is there."""
         with contextlib.suppress(*ENGINE_ERRORS):
             self._container.remove(force=True)
-        until = self._clock.boot() + _REMOVED_WITHIN
+        until = self._clock.boottime() + _REMOVED_WITHIN
         # An engine that is removing it already answers at once.
-        while self._exists() and self._clock.boot() < until:
+        while self._exists() and self._clock.boottime() < until:
             self._clock.sleep(0.05)
 
     def _exists(self) -> bool:
@@ -129,7 +129,7 @@ class _Listener(threading.Thread):
         return b"".join(self._heard)
 
 
-class Voice:
+class AttachedStreams:
     """The standard streams of a container that is about to start."""
 
     def __init__(self, container: Container) -> None:
@@ -140,12 +140,12 @@ class Voice:
         self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
         self._frames: queue.Queue[tuple[int, bytes] | None] = queue.Queue()
 
-    def tell(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send a text to its standard input, and close it."""
         self._socket.sendall(text.encode())
         self._socket.shutdown(socket.SHUT_WR)
 
-    def first_news(self, within: float) -> str:
+    def wait_for_first_status(self, within: float) -> str:
         """Wait for the first renewal; return what kept it from coming, or ""."""
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
         out, err = bytearray(), bytearray()
@@ -157,12 +157,12 @@ class Voice:
             if frame is not None:
                 stream, chunk = frame
                 (out if stream == STDOUT else err).extend(chunk)
-            now = _understood(bytes(out), bytes(err))
-            if now.news is not None and now.news.phase == "keeping":
+            now = _parse_output(bytes(out), bytes(err))
+            if now.status is not None and now.status.phase == "keeping":
                 return ""
-            if frame is None or (now.news is not None and now.news.final):
+            if frame is None or (now.status is not None and now.status.final):
                 last = now.lines[-1] if now.lines else "it said nothing"
-                return now.news.reason if now.news else last
+                return now.status.reason if now.status else last
 
     def _listen(self) -> None:
         with contextlib.suppress(*ENGINE_ERRORS, ValueError):
@@ -171,8 +171,8 @@ class Voice:
         self._frames.put(None)
 
 
-def _understood(out: bytes, err: bytes) -> Heard:
-    news = [News.decode(line) for line in out.decode(errors="replace").splitlines()]
-    told = [one for one in news if one is not None]
+def _parse_output(out: bytes, err: bytes) -> KeeperOutput:
+    status = [KeeperStatus.from_json(line) for line in out.decode(errors="replace").splitlines()]
+    told = [one for one in status if one is not None]
     lines = [printable(line) for line in err.decode(errors="replace").splitlines() if line.strip()]
-    return Heard(news=told[-1] if told else None, lines=lines[-MOST_LINES:])
+    return KeeperOutput(status=told[-1] if told else None, lines=lines[-MOST_LINES:])

@@ -10,74 +10,74 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, cast
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import Handover
-from gcs_ci_lock.platforms.github_job import JobAccess
-from gcs_ci_lock.protocol.json_reader import Invalid, Reader, parsed
-from gcs_ci_lock.storage.pinned import Pinned
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.platforms.github_job import GitHubJob
+from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader, parse_json
+from gcs_ci_lock.storage.pinned import PinnedCredentials
 
 SCHEMA: Final = 1
 PHASES: Final = ("keeping", "missing", "lost", "released", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class KeeperSpec:
     """A lease to be kept, and everything that this needs; secret.
 
     Attributes:
         proxies: variables that name proxies; they can contain passwords.
     """
 
-    handover: Handover
-    job: JobAccess
-    pinned: Pinned
+    lease_ref: LeaseRef
+    job: GitHubJob
+    credentials: PinnedCredentials
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def granted(self, handover: Handover) -> "Charge":
+    def granted(self, lease_ref: LeaseRef) -> "KeeperSpec":
         """Return the same with another state of the lease."""
-        return replace(self, handover=handover)
+        return replace(self, lease_ref=lease_ref)
 
-    def encoded(self) -> str:
+    def to_json(self) -> str:
         """Return it as one line of JSON."""
         return json.dumps(
             {
                 "schema": SCHEMA,
-                "handover": self.handover.encoded(),
+                "handover": self.lease_ref.to_json(),
                 "job": asdict(self.job),
-                "pinned": self.pinned.encoded(),
+                "pinned": self.credentials.to_json(),
                 "proxies": dict(self.proxies),
             }
         )
 
     @classmethod
-    def decode(cls, text: str, *, source: str) -> "Charge":
+    def from_json(cls, text: str, *, source: str) -> "KeeperSpec":
         """Read it again.
 
         Args:
-            text: what `encoded` returned, or something else.
+            text: what `to_json` returned, or something else.
             source: where it came from, for the error.
 
         Raises:
             UsageError: it is none; nothing of the text is in the message.
         """
         try:
-            reader = Reader("the charge", parsed(text.encode(errors="surrogatepass")))
+            reader = JsonReader("the charge", parse_json(text.encode(errors="surrogatepass")))
             reader.integer("schema", least=SCHEMA, most=SCHEMA)
-            handover, pinned = reader.text("handover"), reader.text("pinned")
+            lease_ref, pinned = reader.text("handover"), reader.text("pinned")
             job, proxies = _texts(reader.take("job")), _texts(reader.take("proxies"))
             reader.finish()
             return cls(
-                handover=Handover.decode(handover, source=source),
-                job=JobAccess(**job),
-                pinned=Pinned.decode(pinned, source=source),
+                lease_ref=LeaseRef.from_json(lease_ref, source=source),
+                job=GitHubJob(**job),
+                credentials=PinnedCredentials.from_json(pinned, source=source),
                 proxies=proxies,
             )
-        except (Invalid, TypeError, RecursionError):
+        except (InvalidJson, TypeError, RecursionError):
             message = f"{source} is not what gcs-ci-lock wrote when it acquired the lock"
             raise UsageError(message) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class KeeperStatus:
     """What a keeper says of its work.
 
     Attributes:
@@ -98,29 +98,29 @@ class News:
         """Tell whether nothing else can come of the lease."""
         return self.phase not in ("keeping", "missing")
 
-    def encoded(self) -> str:
+    def to_json(self) -> str:
         """Return it as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def decode(cls, line: str) -> "News | None":
+    def from_json(cls, line: str) -> "KeeperStatus | None":
         """Read one line of a keeper's standard output; None: it is no news."""
         try:
-            reader = Reader("the news", parsed(line.encode(errors="replace")))
-            news = cls(
+            reader = JsonReader("the news", parse_json(line.encode(errors="replace")))
+            status = cls(
                 phase=reader.text("phase"),
                 beats=reader.integer("beats"),
                 missed=reader.integer("missed"),
                 reason=reader.text("reason"),
             )
-        except Invalid:
+        except InvalidJson:
             return None
-        return news if news.phase in PHASES else None
+        return status if status.phase in PHASES else None
 
 
 def _texts(value: Any) -> dict[str, str]:  # noqa: ANN401 - JSON may be anything here
-    fields = Reader("the charge", value).json
+    fields = JsonReader("the charge", value).json
     if not all(isinstance(text, str) for text in fields.values()):
         message = "a text"
-        raise Invalid(message)
+        raise InvalidJson(message)
     return cast("dict[str, str]", fields)

@@ -15,7 +15,7 @@ _RUNNER_LABEL_LENGTH = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class OwnContainer:
     """Our own container, as the engine sees it.
 
     Attributes:
@@ -31,7 +31,7 @@ class Home:
     folder: Mapping[str, Any] | None
 
 
-def hardened(home: Home) -> dict[str, Any]:
+def container_options(home: OwnContainer) -> dict[str, Any]:
     """Return the options of a container that can do nothing but keep a lease."""
     folder = home.folder
     # Nothing of the job but where its end can be seen, and nothing of it can be changed.

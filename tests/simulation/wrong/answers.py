@@ -12,8 +12,8 @@ ANSWERS = (
         "no false loss",
         (
             LOCK,
-            "continue\n            return self._tenure",
-            "return Lost(reason='412')\n            return self._tenure",
+            "continue\n            return self._lease_state",
+            "return Lost(reason='412')\n            return self._lease_state",
         ),
     ),
     wrong(
@@ -21,13 +21,13 @@ ANSWERS = (
         "no false loss",
         (
             LOCK,
-            "continue\n            return self._tenure",
+            "continue\n            return self._lease_state",
             (
                 "continue\n            except StoreError:\n"
-                "                return Lost(reason='?')\n            return self._tenure"
+                "                return Lost(reason='?')\n            return self._lease_state"
             ),
         ),
-        (LOCK, "import Changed\n", "import Changed, StoreError\n"),
+        (LOCK, "import PreconditionFailed\n", "import PreconditionFailed, StoreError\n"),
     ),
     wrong(
         "a claim without an answer is taken for a success",
@@ -37,10 +37,10 @@ ANSWERS = (
             "        self._object.write(written.record, over=stored)\n",
             (
                 "        try:\n            self._object.write(written.record, over=stored)\n"
-                "        except Ambiguous:\n            pass\n"
+                "        except OutcomeUnknown:\n            pass\n"
             ),
         ),
-        (LOCK, "import Changed\n", "import Ambiguous, Changed\n"),
+        (LOCK, "import PreconditionFailed\n", "import OutcomeUnknown, PreconditionFailed\n"),
     ),
     wrong(
         "the client library's default retries",
@@ -81,8 +81,8 @@ ANSWERS = (
         "::test_a_claim_that_landed_after_its_own_give_up_is_given_back_and_waited_for_anew",
         (
             "gcs_ci_lock/locking/pending_claim.py",
-            "ours = tenure.believed(self._lock.clock.boot(), self._lock.now().latest)",
-            'ours = tenure.lease != ""',
+            "ours = lease.believes_held(self._lock.clock.boottime(), self._lock.now().latest)",
+            'ours = lease.id != ""',
         ),
     ),
 )

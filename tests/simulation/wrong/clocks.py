@@ -42,14 +42,14 @@ CLOCKS = (
         f"{SMALL}keeping.py::test_deadlines_count_from_the_send_and_not_from_the_answer",
         (
             LOCK,
-            "return self._tenure(written.holder, boot)",
-            "return self._tenure(written.holder, self.clock.boot())",
+            "return self._lease_state(written.holder, boot)",
+            "return self._lease_state(written.holder, self.clock.boottime())",
         ),
     ),
     wrong(
         "the deadline is that of the last attempt",
         f"{SMALL}keeping.py::test_the_deadline_is_that_of_the_attempt_in_the_record",
-        (LOCK, "self._sent.get(holder.beat)", "max(self._sent.values(), default=None)"),
+        (LOCK, "self._sent.get(holder.revision)", "max(self._sent.values(), default=None)"),
     ),
     wrong(
         "a holder gives up only after the whole ttl",
@@ -59,7 +59,7 @@ CLOCKS = (
     wrong(
         "a lost lease is renewed",
         f"{SMALL}keeping.py::test_a_lost_lease_is_never_renewed_though_the_record_still_names_it",
-        (LOCK, "if not tenure.believed(boot, now.latest):", "if boot < 0:"),
+        (LOCK, "if not lease.believes_held(boot, now.latest):", "if boot < 0:"),
     ),
     wrong(
         "a claim is stamped with the earliest time",

@@ -23,7 +23,11 @@ LINE = (
         "nobody lists a queue that was idle, though readers hold",
         "queue order",
         (ADMISSION, "if not record.holders and not", "if fits(record.holders, claimant) and not"),
-        (ADMISSION, "import Claimant, Turn, living", "import Claimant, Turn, fits, living"),
+        (
+            ADMISSION,
+            "import Claimant, QueuePosition, active",
+            "import Claimant, QueuePosition, active, fits",
+        ),
     ),
     wrong(
         "a ticket arrives when it was last rewritten",
@@ -42,12 +46,16 @@ LINE = (
     wrong(
         "the next in line moves up at once",
         "queue order",
-        (QUEUE, "return PATIENCE_PER_PLACE * passed_over", "return 0.0"),
+        (QUEUE, "return SETTLE_TIME_PER_PLACE * passed_over", "return 0.0"),
     ),
     wrong(
         "the third in line moves up 2 s after the second",
         f"{SMALL}queue.py::test_a_place_in_line_is_worth_more_than_the_slowest_poll",
-        (QUEUE, "PATIENCE_PER_PLACE * passed_over", "(4 + 2 * passed_over if passed_over else 0)"),
+        (
+            QUEUE,
+            "SETTLE_TIME_PER_PLACE * passed_over",
+            "(4 + 2 * passed_over if passed_over else 0)",
+        ),
     ),
     wrong(
         "only the claimant's own slots count",
@@ -57,15 +65,15 @@ LINE = (
     wrong(
         "nobody looks whether the lock is frozen",
         "no entry while frozen",
-        (ADMISSION, "if record.frozen or turn.patience", "if turn.patience"),
+        (ADMISSION, "if record.frozen or position.settle_time", "if position.settle_time"),
     ),
     wrong(
         "who waits for an unfreeze has no ticket",
         f"{SMALL}waiting.py::test_who_waits_for_an_unfreeze_has_a_ticket",
         (
             WAITING,
-            "trouble = self._standing.keep()",
-            'trouble = "" if record.frozen else self._standing.keep()',
+            "trouble = self._contender.refresh_ticket()",
+            'trouble = "" if record.frozen else self._contender.refresh_ticket()',
         ),
     ),
     wrong(
@@ -76,6 +84,6 @@ LINE = (
     wrong(
         "a cancelled waiter leaves its ticket",
         "cancel leaves nothing",
-        ("gcs_ci_lock/locking/leaving.py", "object]] = [place.leave]", "object]] = []"),
+        ("gcs_ci_lock/locking/leaving.py", "object]] = [ticket.delete]", "object]] = []"),
     ),
 )

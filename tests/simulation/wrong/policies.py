@@ -2,20 +2,21 @@
 
 from tests.simulation.planted import wrong
 
-LINE = "gcs_ci_lock/protocol/obsolete.py"
+OBSOLETE = "gcs_ci_lock/protocol/obsolete.py"
 DEATHS = "gcs_ci_lock/locking/dead_holders.py"
 POLICIES = "tests/small/test_policies.py::test_"
-STRUCK_OUT = """            with suppress(Changed):
-                delete(self._lock, ticket.lease, ticket.generation)
+_DELETED = """                delete(self._lock, ticket.lease, ticket.generation)
                 continue
-                self._lock.store.write("""
+"""
+STRUCK_OUT = f"""            with suppress(PreconditionFailed):
+{_DELETED}                self._lock.store.write("""
 
 VOID = (
     wrong(
         "an outdated one may enter",
         "sequences rise",
         (
-            LINE,
+            OBSOLETE,
             "if claimant.sequence is not None and granted > claimant.sequence:",
             "if granted < -1:",
         ),
@@ -23,26 +24,26 @@ VOID = (
     wrong(
         "nobody takes note of the numbers that were granted",
         "sequences rise",
-        (LINE, "_raise(numbers, line, claimant.sequence)", "pass"),
+        (OBSOLETE, "_raise_to(numbers, job, claimant.sequence)", "pass"),
     ),
     wrong(
         "who is superseded goes on waiting",
         "newest wins",
         (
-            LINE,
+            OBSOLETE,
             "if ticket is not None and ticket.superseded_by:",
             "if ticket is None and granted < -1:",
         ),
-        (LINE, "> came * _MICROSECONDS:", "> math.inf:"),
+        (OBSOLETE, "> came * _MICROSECONDS:", "> math.inf:"),
         ("gcs_ci_lock/protocol/queue.py", " and not t.superseded_by and", " and"),
     ),
     wrong(
         "the record keeps no number of the newest",
         f"{POLICIES}an_older_waiter_that_slept_through_all_of_it_never_runs_after_the_newer",
         (
-            LINE,
+            OBSOLETE,
             "if claimant.newest:\n        # Without",
-            "if claimant.born < 0:\n        # Without",
+            "if claimant.created < 0:\n        # Without",
         ),
     ),
     wrong(
@@ -50,7 +51,7 @@ VOID = (
         f"{POLICIES}a_newer_run_tells_the_older_one_and_stands_in_its_place",
         (
             "gcs_ci_lock/locking/own_ticket.py",
-            "            with suppress(Changed):\n                self._lock.store.write(",
+            STRUCK_OUT.replace(_DELETED, ""),
             STRUCK_OUT,
         ),
     ),

@@ -6,30 +6,30 @@ LOCK = "gcs_ci_lock/locking/client.py"
 PROTOCOL = "gcs_ci_lock/protocol/transitions.py"
 # What the record's generation is just now: so the precondition of a write always holds.
 THERE = """
-    def _there(self) -> Stored:
+    def _there(self) -> VersionedRecord:
         found = self.store.read(self.paths.record, known=None, limit=9**9, timeout=9)
-        return Stored(record=None, generation=getattr(found, "generation", 0))
+        return VersionedRecord(record=None, generation=getattr(found, "generation", 0))
 
-    def _next_beat"""
+    def _next_revision"""
 
 RECORD = (
     wrong(
         "a claim without the generation",
         "history complete",
         (LOCK, "written.record, over=stored", "written.record, over=self._there()"),
-        (LOCK, "\n    def _next_beat", THERE),
+        (LOCK, "\n    def _next_revision", THERE),
     ),
     wrong(
         "a renewal without the generation",
         "history complete",
         (LOCK, "result.record, over=self._object.known", "result.record, over=self._there()"),
-        (LOCK, "\n    def _next_beat", THERE),
+        (LOCK, "\n    def _next_revision", THERE),
     ),
     wrong(
         "a release without the generation",
         "history complete",
         (LOCK, "result.record, over=stored", "result.record, over=self._there()"),
-        (LOCK, "\n    def _next_beat", THERE),
+        (LOCK, "\n    def _next_revision", THERE),
     ),
     wrong(
         "a release by name: it ends whatever lease holds",
