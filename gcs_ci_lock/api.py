@@ -16,7 +16,7 @@ from gcs_ci_lock.locking.lease import Lost, removed_from_record
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.locking.settings import LockSettings
-from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.platforms import current
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Random
 from gcs_ci_lock.protocol.queue import DEFAULT_PRIORITY
@@ -72,7 +72,7 @@ class Lock:
             priority=str(priority),
             sequence="" if sequence is None else str(sequence),
         )
-        owner = replace(detect_owner(os.environ), reason=reason)
+        owner = replace(current(os.environ).owner(os.environ), reason=reason)
         self._request: LockRequest = wanted.requests(owner=owner)[0]
 
     def acquire(self, wait: str = "30m") -> "Lease":

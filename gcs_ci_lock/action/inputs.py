@@ -8,10 +8,10 @@ from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_ref import ON_LOST
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.locking.settings import LockSettings
-from gcs_ci_lock.platforms.github import GitHubStep, owner
+from gcs_ci_lock.platforms import github
+from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.platforms.github_job import GitHubJob
-from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.platforms.verifier import NoVerifier, verifier_of
 from gcs_ci_lock.ports import Clock, Verifier
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
@@ -52,7 +52,7 @@ class ActionInputs:
         """
         return cls(
             step=step,
-            owner=replace(owner(environ), reason=step.input("reason")),
+            owner=replace(github.owner(environ), reason=step.input("reason")),
             endpoint=step.input("endpoint"),
             on_timeout=choice(step, "on-timeout", ("fail", "skip")),
             on_lost=choice(step, "on-lost", ON_LOST),
@@ -72,7 +72,7 @@ class ActionInputs:
         """Return who is asked whether a holder's job is over."""
         if not self.verify_holder:
             return NoVerifier()
-        return verifier_of(environ, github_token=self.job.token, clock=clock)
+        return verifier_of(environ, tokens={github.name: self.job.token}, clock=clock)
 
     def requests(self, *, kept: bool) -> tuple[LockRequest, ...]:
         """Return what is asked of each lock, in the order in which they are to be taken.

@@ -15,9 +15,8 @@ from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.locking.settings import LockSettings
-from gcs_ci_lock.platforms.detect import detect_owner
-from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.platforms import current
+from gcs_ci_lock.platforms.verifier import NoVerifier, verifier_of
 from gcs_ci_lock.ports import Stop, Verifier
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
 from gcs_ci_lock.protocol.timing import format_duration
@@ -49,7 +48,7 @@ def requests_of(options: AcquireOptions) -> tuple[LockRequest, ...]:
             f"--identity has {len(options.identity)} characters: expected {MAX_FOREIGN} at most"
         )
         raise UsageError(message)
-    owner = detect_owner(os.environ)
+    owner = current(os.environ).owner(os.environ)
     return wanted.requests(
         owner=replace(owner, reason=options.reason, identity=options.identity.strip())
     )
@@ -166,4 +165,4 @@ def verifier_for(options: AcquireOptions) -> Verifier:
     """Return who is asked whether a holder's job is over; one for all locks of a command."""
     if not options.verify_holder:
         return NoVerifier()
-    return verifier_of(os.environ, github_token="", clock=SystemClock())
+    return verifier_of(os.environ, tokens={}, clock=SystemClock())

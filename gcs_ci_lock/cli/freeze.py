@@ -11,7 +11,7 @@ from gcs_ci_lock.locking.admin import freeze, unfreeze
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.leaving import retry
 from gcs_ci_lock.locking.settings import lock_paths
-from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.platforms import current
 from gcs_ci_lock.protocol.json_reader import MAX_TIME
 from gcs_ci_lock.protocol.record import Freeze
 from gcs_ci_lock.protocol.text import printable
@@ -40,7 +40,10 @@ def freeze_lock(
     retry(lock, connection.random, lock.read, patience=RELEASE_WITHIN)
     now = lock.now().earliest
     frozen = Freeze(
-        reason=reason, author=who(detect_owner(os.environ)), since=now, until=_ends_at(until, now)
+        reason=reason,
+        author=who(current(os.environ).owner(os.environ)),
+        since=now,
+        until=_ends_at(until, now),
     )
     replaced = retry(lock, connection.random, lambda: freeze(lock, frozen), patience=RELEASE_WITHIN)
     print_err(f'Froze lock "{name}" {freeze_text(frozen, now)}')

@@ -18,6 +18,7 @@ from gcs_ci_lock.dry_run.emulator import EmbeddedServer
 from gcs_ci_lock.dry_run.probe import NO_SUCH_PROGRAM
 from gcs_ci_lock.dry_run.timeline import JobRun, Verdict, judge, picture
 from gcs_ci_lock.errors import NotAcquired, UsageError
+from gcs_ci_lock.platforms import PLATFORMS
 from gcs_ci_lock.system.clock import SystemClock, utc_today
 
 LOCK = "dry-run"
@@ -176,7 +177,8 @@ def _moment(note: Mapping[str, object] | None) -> float | None:
 
 def _clean(environ: Mapping[str, str], job: str) -> dict[str, str]:
     """Return an environment in which nothing but our own options speaks to the jobs."""
-    foreign = ("GCS_CI_LOCK_", "STORAGE_EMULATOR_HOST", "GITHUB_", "GITLAB_", "CI_")
+    of_ci = (prefix for platform in PLATFORMS for prefix in platform.prefixes)
+    foreign = ("GCS_CI_LOCK_", "STORAGE_EMULATOR_HOST", *of_ci)
     kept = {key: value for key, value in environ.items() if not key.startswith(foreign)}
     return {**kept, "GCS_CI_LOCK_REASON": job}
 

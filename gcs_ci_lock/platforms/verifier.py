@@ -1,11 +1,12 @@
-"""Asks in the background whether jobs are over, seldom, and remembers what was proved."""
+"""Asks in the background whether the jobs of holders are over."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gcs_ci_lock.ports import Clock
+from gcs_ci_lock.platforms import PLATFORMS
+from gcs_ci_lock.ports import Ask, Clock, Verifier
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
 
@@ -43,16 +44,16 @@ class BackgroundVerifier:
 
     def __init__(
         self,
-        ask: Callable[[Owner], str],
+        ask: Ask,
         clock: Clock,
         *,
         start: Callable[[Callable[[], None]], object] = in_background,
     ) -> None:
-        """Take the question; it is not asked yet.
+        """Ask nothing yet.
 
         Args:
-            ask: returns the proof that an owner's job is over, or ""; may block, and fail.
-            clock: tells when a minute is over.
+            ask: asks about one owner.
+            clock: measures the time between two questions.
             start: carries out what it is given, now or later; raises RuntimeError if it cannot.
         """
         self._ask = ask
@@ -111,3 +112,26 @@ class BackgroundVerifier:
             self._busy = False
             if proof:
                 self._asked[key] = _Asked(at=self._asked[key].at, proof=proof)
+
+
+def verifier_of(environ: Mapping[str, str], *, tokens: Mapping[str, str], clock: Clock) -> Verifier:
+    """Return who can ask about the holders of a lock; each CI system is asked about its own.
+
+    Args:
+        environ: names their APIs and has tokens for them, as each `Platform.verifier` reads it.
+        tokens: platform -> a token that counts before those in `environ`; secret.
+        clock: measures the time between two questions.
+    """
+    asks = {
+        platform.name: ask
+        for platform in PLATFORMS
+        if (ask := platform.verifier(environ, tokens.get(platform.name, ""))) is not None
+    }
+    if not asks:
+        return NoVerifier()
+
+    def ask_its_platform(owner: Owner) -> str:
+        ask = asks.get(owner.platform)
+        return ask(owner) if ask is not None else ""
+
+    return BackgroundVerifier(ask_its_platform, clock)

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from gcs_ci_lock.ports import Clock
+from gcs_ci_lock.ports import Clock, Show
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.messages import wait_lines, wait_title
 
 REPEAT_EVERY = 60.0
-
-# Prints lines; where the log can fold them away, only the title before them is seen at first.
-Show = Callable[[str, Sequence[str]], None]
 
 
 def print_lines(say: Callable[[str], object]) -> Show:

@@ -12,7 +12,7 @@ import pytest
 from gcs_ci_lock.platforms.github_api import RunApi
 from gcs_ci_lock.platforms.gitlab_api import GitLabClient
 from gcs_ci_lock.platforms.http import MOST_BYTES, Timeouts, get_json
-from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.platforms.verifier import verifier_of
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.system.clock import SystemClock
@@ -231,7 +231,7 @@ def test_in_the_background_each_owner_is_asked_about_at_its_own_platform(
         "CI_SERVER_URL": "https://gitlab.acme.test",
         "GCS_CI_LOCK_GITLAB_TOKEN": "for-gitlab",
     }
-    verifier = verifier_of(environ, github_token="for-github", clock=SystemClock())
+    verifier = verifier_of(environ, tokens={"github": "for-github"}, clock=SystemClock())
 
     assert verifier.proof(RUN, every=60.0) == ""
     assert "completed" in awaited(verifier, RUN)
@@ -245,7 +245,7 @@ def test_in_the_background_each_owner_is_asked_about_at_its_own_platform(
 def test_a_refusal_is_not_asked_again_within_the_minute(github: FakeGitHub) -> None:
     github.run = Answer(status=429)
     environ = {"GITHUB_API_URL": github.url, "GITHUB_SERVER_URL": "https://github.acme.test"}
-    verifier = verifier_of(environ, github_token=TOKEN, clock=SystemClock())
+    verifier = verifier_of(environ, tokens={"github": TOKEN}, clock=SystemClock())
     pause = threading.Event()
 
     for _ in range(100):

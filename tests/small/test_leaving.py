@@ -11,7 +11,7 @@ from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.locking.outcome import Acquired, Stopped
 from gcs_ci_lock.locking.request import LeaseState
-from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.platforms import current
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.storage.memory import Moment, Request
@@ -231,6 +231,6 @@ def test_nobody_elses_lease_is_ended() -> None:
 def test_the_owner_is_found_where_the_program_runs(
     environ: dict[str, str], platform: str, repository: str
 ) -> None:
-    owner = detect_owner(environ)
+    owner = current(environ).owner(environ)
 
     assert (owner.platform, owner.repository) == (platform, repository)

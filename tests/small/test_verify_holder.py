@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.platforms.github_api import RunApi
 from gcs_ci_lock.platforms.gitlab_api import GitLabClient
-from gcs_ci_lock.platforms.verifier import BackgroundVerifier, NoVerifier
-from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.platforms.verifier import BackgroundVerifier, NoVerifier, verifier_of
 from gcs_ci_lock.protocol.record import Owner
 from tests.support.fakes import FakeClock
 from tests.support.strategies import OWNERS
@@ -240,6 +239,6 @@ GITLAB_JOB = {"CI_API_V4_URL": GITLAB_API, "CI_SERVER_URL": GITLAB}
 def test_where_nothing_can_be_asked_there_is_no_verifier(
     environ: dict[str, str], token: str, *, possible: bool
 ) -> None:
-    verifier = verifier_of(environ, github_token=token, clock=FakeClock())
+    verifier = verifier_of(environ, tokens={"github": token}, clock=FakeClock())
 
     assert isinstance(verifier, BackgroundVerifier if possible else NoVerifier)
