@@ -22,7 +22,7 @@ from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec, KeeperStatus
 from gcs_ci_lock.locking.client import LockClient, Released
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.platforms.github_api import GitHubApi
+from gcs_ci_lock.platforms.github_api import GitHubClient
 from gcs_ci_lock.platforms.github_job import GitHubJob
 from gcs_ci_lock.ports import Clock
 from gcs_ci_lock.report.messages import lease_lost
@@ -114,7 +114,9 @@ def report_loss(
     step.error(str(lost))
     if lease_ref.on_lost == "cancel" and not cancelled and job is not None:
         try:
-            GitHubApi(job).cancel_run()
+            GitHubClient(api_url=job.api_url, token=job.token).cancel_run(
+                job.repository, job.run_id
+            )
         except LockError as error:
             step.warning(str(error))
     return lost.exit_code

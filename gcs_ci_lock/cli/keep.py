@@ -10,7 +10,7 @@ from gcs_ci_lock.keepalive.job_end import JobEnd
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec, KeeperStatus
 from gcs_ci_lock.locking.lease import TOLD_TO_STOP, Lost
-from gcs_ci_lock.platforms.github_api import GitHubApi
+from gcs_ci_lock.platforms.github_api import GitHubClient
 from gcs_ci_lock.report.messages import lease_lost, released_line
 from gcs_ci_lock.system.clock import SignalStop, SystemClock
 from gcs_ci_lock.system.console import print_err, write_line
@@ -52,7 +52,8 @@ class _Keeping:
     def run(self) -> int:
         spec, lease_ref = self._charge, self._charge.lease_ref
         if spec.job.token and spec.job.api_url:
-            self._end.poll_in_background(GitHubApi(spec.job).token_state)
+            client = GitHubClient(api_url=spec.job.api_url, token=spec.job.token)
+            self._end.poll_in_background(client.token_state)
         connection, lock = open_lease(lease_ref, environ=os.environ, pinned=spec.credentials)
         result = keep_adopted(
             lock,
@@ -102,8 +103,11 @@ class _Keeping:
         return LeaseLost.exit_code
 
     def _cancel(self) -> None:
+        job = self._charge.job
         try:
-            GitHubApi(self._charge.job).cancel_run()
+            GitHubClient(api_url=job.api_url, token=job.token).cancel_run(
+                job.repository, job.run_id
+            )
         except LockError as error:
             print_err(str(error))
         else:

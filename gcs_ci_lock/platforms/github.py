@@ -7,6 +7,7 @@ Source: actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from gcs_ci_lock.ports import Ask, Show
@@ -84,9 +85,10 @@ def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
     if not (token and api_url and server_url):
         return None
     # Imports `requests`, which few commands need.
-    from gcs_ci_lock.platforms.github_api import RunApi  # noqa: PLC0415
+    from gcs_ci_lock.platforms.github_api import GitHubClient  # noqa: PLC0415
 
-    return RunApi(api_url=api_url, server_url=server_url, token=token).completed
+    client = GitHubClient(api_url=api_url, token=token)
+    return partial(client.run_completed, server_url=server_url)
 
 
 class GitHubStep:

@@ -65,7 +65,7 @@ def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
     from gcs_ci_lock.platforms.gitlab_api import GitLabClient  # noqa: PLC0415
 
     client = GitLabClient(api_url=api_url, server_url=server_url, token=token, job_token=job_token)
-    return client.ended
+    return client.job_ended
 
 
 class LogSections:

@@ -9,7 +9,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.platforms.github_api import RunApi
+from gcs_ci_lock.platforms.github_api import GitHubClient
 from gcs_ci_lock.platforms.gitlab_api import GitLabClient
 from gcs_ci_lock.platforms.verifier import BackgroundVerifier, NoVerifier, verifier_of
 from gcs_ci_lock.protocol.record import Owner
@@ -88,9 +88,9 @@ class Line:
 
 def asked(owner: Owner, line: Line) -> str:
     """Ask both about one owner."""
-    runs = RunApi(api_url=GITHUB_API + "/", server_url=GITHUB + "/", token="canary", fetch=line)
+    runs = GitHubClient(api_url=GITHUB_API + "/", token="canary", fetch=line)
     jobs = GitLabClient(api_url=GITLAB_API, server_url=GITLAB, token="canary", fetch=line)
-    return runs.completed(owner) + jobs.ended(owner)
+    return runs.run_completed(owner, server_url=GITHUB + "/") + jobs.job_ended(owner)
 
 
 def test_the_exact_answers_are_proofs() -> None:
