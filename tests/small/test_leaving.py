@@ -11,7 +11,6 @@ from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.locking.outcome import Acquired, Stopped
 from gcs_ci_lock.locking.request import LeaseState
-from gcs_ci_lock.platforms import current
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.storage.memory import Moment, Request
@@ -218,19 +217,3 @@ def test_nobody_elses_lease_is_ended() -> None:
         assert isinstance(result, NotHeld)
 
     assert isinstance(adopt(post.lock, handover_of(lease.id, lease.token)), LeaseState)
-
-
-@pytest.mark.parametrize(
-    ("environ", "platform", "repository"),
-    [
-        ({"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/api"}, "github", "acme/api"),
-        ({"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/web"}, "gitlab", "acme/web"),
-        ({"GITHUB_REPOSITORY": "acme/api"}, "local", ""),
-    ],
-)
-def test_the_owner_is_found_where_the_program_runs(
-    environ: dict[str, str], platform: str, repository: str
-) -> None:
-    owner = current(environ).owner(environ)
-
-    assert (owner.platform, owner.repository) == (platform, repository)

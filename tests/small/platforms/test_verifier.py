@@ -5,8 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.platforms.verifier import MOST_OWNERS, BackgroundVerifier, NoVerifier
+from gcs_ci_lock.platforms.verifier import (
+    MOST_OWNERS,
+    BackgroundVerifier,
+    NoVerifier,
+    verifier_of,
+)
 from gcs_ci_lock.protocol.record import Owner
+from tests.support.api_answers import GITHUB, GITHUB_API, GITLAB, GITLAB_API
 from tests.support.fakes import FakeClock
 
 pytestmark = pytest.mark.example
@@ -193,3 +199,36 @@ def test_who_asks_less_often_waits_longer_for_the_next_question(desk: Desk) -> N
     desk.carry_out()
 
     assert len(desk.asked) == 2
+
+
+GITHUB_JOB = {"GITHUB_API_URL": GITHUB_API, "GITHUB_SERVER_URL": GITHUB}
+GITLAB_JOB = {"CI_API_V4_URL": GITLAB_API, "CI_SERVER_URL": GITLAB}
+
+
+@pytest.mark.parametrize(
+    ("environ", "token", "possible"),
+    [
+        ({}, "", False),
+        ({}, "t", True),
+        ({"GITHUB_TOKEN": "t"}, "", True),
+        (GITHUB_JOB, "", False),
+        (GITHUB_JOB, "t", True),
+        ({**GITHUB_JOB, "ACT": "true"}, "t", False),
+        # It has no attempts of a whole run.
+        ({**GITHUB_JOB, "GITEA_ACTIONS": "true"}, "t", False),
+        # One address without the other could be another server's.
+        ({"GITHUB_API_URL": GITHUB_API}, "t", False),
+        ({"GITHUB_SERVER_URL": GITHUB}, "t", False),
+        (GITLAB_JOB, "", False),
+        ({**GITLAB_JOB, "CI_JOB_TOKEN": "t"}, "", True),
+        ({**GITLAB_JOB, "GCS_CI_LOCK_GITLAB_TOKEN": "t"}, "", True),
+        ({"GCS_CI_LOCK_GITLAB_TOKEN": "t"}, "", False),
+        ({**GITLAB_JOB, "CI_JOB_TOKEN": "t", "ACT": "true"}, "t", True),
+    ],
+)
+def test_where_nothing_can_be_asked_there_is_no_verifier(
+    environ: dict[str, str], token: str, *, possible: bool
+) -> None:
+    verifier = verifier_of(environ, tokens={"github": token}, clock=FakeClock())
+
+    assert isinstance(verifier, BackgroundVerifier if possible else NoVerifier)

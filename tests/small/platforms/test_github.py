@@ -7,30 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.platforms.github import GitHubStep, owner
+from gcs_ci_lock.platforms import github
+from gcs_ci_lock.platforms.github import GitHubStep
+from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.takeover import proof_of_end
-from gcs_ci_lock.report.markdown import plain, summary_table
+from gcs_ci_lock.protocol.wait_status import WaitStatus
+from gcs_ci_lock.report.messages import wait_lines, wait_title
 from tests.support.runner import file_values, log_command, log_commands
-
-# Every piece of the runner's own syntax, in any order, among any characters.
-PIECES = [
-    "::",
-    "##[",
-    "]",
-    "error",
-    " title=x",
-    "%0A",
-    "%25",
-    "\r",
-    "\n",
-    "=",
-    "<<",
-    "word",
-    "\x1b",
-]
-HOSTILE = st.one_of(
-    st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
-)
+from tests.support.samples import SITUATION, held_by
+from tests.support.strategies import HOSTILE, RUNNER_TEXTS, owners
 
 
 class Runner:
@@ -69,8 +54,15 @@ class _StepInMemory(GitHubStep):
         self._files[variable] = self._files.get(variable, "") + clean
 
 
+def on_github(status: WaitStatus) -> str:
+    log: list[str] = []
+    step = GitHubStep({}, write=log.append, delimiter=str)
+    step.group(wait_title(status), wait_lines(status))
+    return "\n".join(log) + "\n"
+
+
 @pytest.mark.property
-@given(HOSTILE)
+@given(RUNNER_TEXTS)
 def test_no_line_that_is_said_becomes_a_command(text: str) -> None:
     runner = Runner()
 
@@ -81,7 +73,7 @@ def test_no_line_that_is_said_becomes_a_command(text: str) -> None:
 
 
 @pytest.mark.property
-@given(HOSTILE, st.sampled_from(["notice", "warning", "error"]))
+@given(RUNNER_TEXTS, st.sampled_from(["notice", "warning", "error"]))
 def test_an_annotation_is_one_command_whatever_its_text(text: str, kind: str) -> None:
     runner = Runner()
 
@@ -94,7 +86,7 @@ def test_an_annotation_is_one_command_whatever_its_text(text: str, kind: str) ->
 
 
 @pytest.mark.property
-@given(HOSTILE, HOSTILE)
+@given(RUNNER_TEXTS, RUNNER_TEXTS)
 def test_an_output_is_exactly_what_was_set_and_nothing_else(first: str, second: str) -> None:
     runner = Runner()
 
@@ -128,19 +120,6 @@ def test_each_line_of_a_secret_is_masked() -> None:
         ("add-mask", "first%"),
         ("add-mask", "second::x"),
     ]
-
-
-@pytest.mark.property
-@given(HOSTILE)
-def test_no_text_leaves_its_cell_of_the_summary(text: str) -> None:
-    cell = plain(text)
-
-    table = summary_table([("who", cell)])
-
-    assert cell == "" or (cell[0] == cell[-1] == "`" and "`" not in cell[1:-1])
-    assert table.count("\n") == 3
-    assert table.split("\n")[2].count("|") == 3
-    assert "\\" not in cell
 
 
 @pytest.mark.example
@@ -186,7 +165,7 @@ def test_the_owner_is_the_job_with_the_page_of_its_attempt() -> None:
         "GITHUB_WORKFLOW": "deploy",
     }
 
-    found = owner(environ)
+    found = github.owner(environ)
 
     assert found.url == "https://github.com/acme/api/actions/runs/8123/attempts/2"
     assert (found.platform, found.repository, found.workflow) == ("github", "acme/api", "deploy")
@@ -203,9 +182,32 @@ def test_attempts_that_a_server_counts_for_each_job_are_not_those_of_the_run(ser
         server: "true",
     }
 
-    first = owner({**environ, "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "beginning"})
-    second = owner({**environ, "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "again"})
+    first = github.owner({**environ, "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "beginning"})
+    second = github.owner({**environ, "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "again"})
 
     # Both run now, in one run of which only one job was tried again.
     assert proof_of_end(first, second) == ""
     assert second.url == "https://git.acme.example/acme/api/actions/runs/77"
+
+
+@pytest.mark.example
+def test_on_github_the_lines_are_in_a_group() -> None:
+    assert on_github(SITUATION).splitlines() == [
+        f"::group::{wait_title(SITUATION)}",
+        *wait_lines(SITUATION),
+        "::endgroup::",
+    ]
+
+
+@pytest.mark.property
+@given(owners(HOSTILE), HOSTILE)
+def test_a_group_is_two_commands_whatever_the_owners_say(owner: Owner, text: str) -> None:
+    status = held_by(owner, frozen_by=text)
+
+    log = on_github(status)
+
+    assert [c.name for c in log_commands(log)] == ["group", "endgroup"]
+    assert log.count("\n") == len(wait_lines(status)) + 2
+    assert "\n  held by   " in log
+    assert log.replace("\n", "").isprintable()
+    assert log.isascii()
