@@ -6,19 +6,21 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from gcs_ci_lock.platforms.github_api import GitHubClient
 from gcs_ci_lock.platforms.gitlab_api import GitLabClient
-from gcs_ci_lock.platforms.http import MOST_BYTES, Timeouts, get_json
-from gcs_ci_lock.platforms.verifier import verifier_of
+from gcs_ci_lock.platforms.http import MOST_BYTES, get_json
+from gcs_ci_lock.platforms.verifier import ABANDON_AFTER, verifier_of
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.system.clock import SystemClock
 from tests.support.fake_ci import Answer
 from tests.support.fake_github import COMPLETED, FakeGitHub, run_answer
 from tests.support.fake_gitlab import FAILED, FakeGitLab, job_answer
+from tests.support.fakes import FakeClock
 
 pytestmark = pytest.mark.fault
 
@@ -39,7 +41,7 @@ JOB = Owner(
 RUN_PATH = "/repos/acme/api/actions/runs/8123/attempts/1"
 JOB_PATH = "/projects/acme%2Finfra%2Fapi/jobs/991"
 TOKEN = "canary-token"
-IMPATIENT = partial(get_json, patience=Timeouts(silence=0.5, whole=1.0))
+IMPATIENT = partial(get_json, silence=0.5)
 # Far below the test's own limit, far above what an honest answer takes.
 DEADLINE = 10.0
 
@@ -64,8 +66,6 @@ BAD_ANSWERS = {
     "packed": Answer(body=gzip.compress(COMPLETED.body), encoding="gzip"),
     "a long number": Answer(body=b'{"id": ' + b"9" * 10_000 + b"}"),
     "hangs": Answer(manner="hang"),
-    "drips": Answer(manner="drip", body=COMPLETED.body),
-    "drips its headers": Answer(manner="drip-head"),
     "in progress": run_answer(status="in_progress", conclusion=None),
     "queued": run_answer(status="queued", conclusion=None),
     "waiting": run_answer(status="waiting", conclusion=None),
@@ -212,7 +212,6 @@ def test_without_an_access_token_the_jobs_own_is_tried(gitlab: FakeGitLab) -> No
         Answer(body=b"[" + FAILED.body + b"]"),
         Answer(body=b"<html>"),
         Answer(manner="hang"),
-        Answer(manner="drip", body=FAILED.body),
     ],
 )
 def test_any_other_answer_of_gitlab_says_nothing(gitlab: FakeGitLab, answer: Answer) -> None:
@@ -254,3 +253,34 @@ def test_a_refusal_is_not_asked_again_within_the_minute(github: FakeGitHub) -> N
         pause.wait(0.01)
 
     assert github.paths == [RUN_PATH]
+
+
+@pytest.mark.parametrize("manner", ["drip", "drip-head"])
+def test_a_server_that_drips_costs_a_thread_and_no_other_answer(
+    gitlab: FakeGitLab, manner: Literal["drip", "drip-head"]
+) -> None:
+    clock = FakeClock()
+    with FakeGitHub(run=Answer(manner=manner, body=COMPLETED.body)) as github:
+        environ = {
+            "GITHUB_API_URL": github.url,
+            "GITHUB_SERVER_URL": GITHUB,
+            "CI_API_V4_URL": gitlab.url,
+            "CI_SERVER_URL": GITLAB,
+        }
+        tokens = {"github": TOKEN, "gitlab": TOKEN}
+        verifier = verifier_of(environ, tokens=tokens, clock=clock)
+        assert verifier.proof(RUN, every=60.0) == ""
+        assert verifier.proof(JOB, every=60.0) == ""
+
+        clock.sleep(ABANDON_AFTER)
+
+        assert "ended" in awaited(verifier, JOB)
+        assert verifier.proof(RUN, every=60.0) == ""
+        stragglers = [
+            t for t in threading.enumerate() if t.name == "verify-holder" and t.is_alive()
+        ]
+    assert len(stragglers) == 1
+    assert stragglers[0].daemon
+    # The server is gone: so is the straggler.
+    stragglers[0].join(DEADLINE)
+    assert not stragglers[0].is_alive()

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from gcs_ci_lock.platforms.verifier import (
+    ABANDON_AFTER,
     MOST_OWNERS,
+    MOST_STRAGGLERS,
     BackgroundVerifier,
     NoVerifier,
     verifier_of,
@@ -68,9 +70,9 @@ def test_a_proof_stays_a_proof_and_is_not_asked_for_again(desk: Desk) -> None:
 
 def test_while_a_question_is_on_its_way_there_is_no_other(desk: Desk) -> None:
     desk.verifier.proof(OWNER, every=60.0)
-    desk.clock.sleep(3600)
+    desk.clock.sleep(ABANDON_AFTER - 0.1)
 
-    desk.verifier.proof(OWNER, every=60.0)
+    desk.verifier.proof(OWNER, every=1.0)
     desk.verifier.proof(replace(OWNER, run_id="8124"), every=60.0)
     assert len(desk.waiting) == 1
 
@@ -199,6 +201,92 @@ def test_who_asks_less_often_waits_longer_for_the_next_question(desk: Desk) -> N
     desk.carry_out()
 
     assert len(desk.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [(ABANDON_AFTER - 0.1, ["8123"]), (ABANDON_AFTER, ["8123", "8124"])]
+)
+def test_a_question_is_abandoned_after_ten_seconds_and_another_is_asked(
+    desk: Desk, seconds: float, asked: list[str]
+) -> None:
+    desk.verifier.proof(OWNER, every=60.0)
+    desk.clock.sleep(seconds)
+
+    desk.verifier.proof(replace(OWNER, run_id="8124"), every=60.0)
+    for question in desk.waiting:
+        question()
+
+    assert [owner.run_id for owner in desk.asked] == asked
+
+
+def test_an_abandoned_question_is_unanswered_and_its_owner_waits_as_ever(desk: Desk) -> None:
+    desk.verifier.proof(OWNER, every=60.0)
+
+    desk.clock.sleep(59.9)
+    assert desk.verifier.proof(OWNER, every=60.0) == ""
+    assert len(desk.waiting) == 1
+
+    desk.clock.sleep(0.1)
+    assert desk.verifier.proof(OWNER, every=60.0) == ""
+    assert len(desk.waiting) == 2
+
+
+def test_with_eight_stragglers_nothing_is_asked_until_one_of_them_ends(desk: Desk) -> None:
+    for run in range(MOST_STRAGGLERS + 3):
+        desk.verifier.proof(replace(OWNER, run_id=str(run)), every=0.0)
+        desk.clock.sleep(ABANDON_AFTER)
+    assert len(desk.waiting) == MOST_STRAGGLERS
+    desk.clock.sleep(86_400)
+    desk.verifier.proof(OWNER, every=60.0)
+    assert len(desk.waiting) == MOST_STRAGGLERS
+
+    desk.carry_out()
+    desk.verifier.proof(OWNER, every=60.0)
+
+    # One took its place, and waits for its ten seconds like any other.
+    assert len(desk.waiting) == MOST_STRAGGLERS
+    desk.carry_out()
+    assert desk.asked[-1] == OWNER
+
+
+def test_the_end_of_a_straggler_does_not_end_the_question_after_it(desk: Desk) -> None:
+    desk.verifier.proof(OWNER, every=60.0)
+    desk.clock.sleep(ABANDON_AFTER)
+    desk.verifier.proof(replace(OWNER, run_id="8124"), every=60.0)
+
+    desk.waiting.pop(0)()
+    desk.verifier.proof(replace(OWNER, run_id="8125"), every=60.0)
+
+    assert len(desk.waiting) == 1
+
+
+def test_a_proof_that_arrives_late_is_a_proof(desk: Desk) -> None:
+    desk.answers["8123"] = PROOF
+    desk.verifier.proof(OWNER, every=60.0)
+    desk.clock.sleep(3600)
+    desk.verifier.proof(OWNER, every=60.0)
+
+    desk.waiting.pop(0)()
+    assert desk.verifier.proof(OWNER, every=60.0) == PROOF
+
+    # Nor does a later answer without a proof change it.
+    desk.answers.clear()
+    desk.carry_out()
+    assert desk.verifier.proof(OWNER, every=60.0) == PROOF
+
+
+def test_a_late_proof_of_an_owner_that_is_forgotten_is_dropped(desk: Desk) -> None:
+    desk.answers["8123"] = PROOF
+    desk.verifier.proof(OWNER, every=60.0)
+    late = desk.waiting.pop()
+    desk.clock.sleep(60)
+    for run in range(MOST_OWNERS):
+        desk.verifier.proof(replace(OWNER, run_id=str(run)), every=60.0)
+        desk.carry_out()
+
+    late()
+
+    assert desk.verifier.proof(OWNER, every=60.0) == ""
 
 
 GITHUB_JOB = {"GITHUB_API_URL": GITHUB_API, "GITHUB_SERVER_URL": GITHUB}
