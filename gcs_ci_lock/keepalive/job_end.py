@@ -45,7 +45,10 @@ class JobEnd:
             self._refusals = self._refusals + 1 if word == "refused" else 0
 
     def poll_in_background(self, word: Callable[[], TokenState]) -> None:
-        """Ask in a thread of its own, so that no renewal waits for the answer."""
+        """Ask in a thread of its own, so that no renewal waits for the answer.
+
+        An answer that does not end stops the asking: then the end of the job is not seen here.
+        """
 
         def ask() -> None:
             pause = threading.Event()

@@ -5,17 +5,31 @@ https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt
 https://docs.github.com/en/rest/rate-limit/rate-limit
 """
 
+from typing import Final
+
 import requests
 
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.platforms import github
 from gcs_ci_lock.platforms.github_job import TokenState
-from gcs_ci_lock.platforms.http import Fetch, get_json, is_below, is_number, is_path
+from gcs_ci_lock.platforms.http import (
+    Fetch,
+    call_within,
+    get_json,
+    is_below,
+    is_number,
+    is_path,
+)
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.system.http_auth import no_auth
 
-TIMEOUT = 5.0
+# Seconds without a byte.
+TIMEOUT: Final = 5.0
+# Seconds for the whole answer: the caller still has to end its own work.
+CANCEL_WITHIN: Final = 10.0
+# As much of an answer as is worth reading.
+_SHOWN: Final = 4096
 _GOOD = 200
 _REFUSED = 401
 # A token that no header can carry is a ValueError.
@@ -43,35 +57,38 @@ class GitHubClient:
     def token_state(self) -> TokenState:
         """Return whether the token is refused, as the token of a job is after its end.
 
-        Any other answer, and none, is "unknown". Does not count against a rate limit.
+        Any other answer, and none, is "unknown". Does not count against a rate limit. Has no
+        deadline: call it in a thread that may hang.
         """
         try:
-            answer = self._send("GET", "/rate_limit")
+            with self._send("GET", "/rate_limit") as answer:
+                status = answer.status_code
         except _NO_ANSWER:
             return "unknown"
         states: dict[int, TokenState] = {_GOOD: "accepted", _REFUSED: "refused"}
-        return states.get(answer.status_code, "unknown")
+        return states.get(status, "unknown")
 
-    def cancel_run(self, repository: str, run_id: str) -> None:
+    def cancel_run(self, repository: str, run_id: str, *, within: float = CANCEL_WITHIN) -> None:
         """Cancel a run; it ends as if a person had cancelled it.
 
         Args:
             repository: OWNER/NAME.
             run_id: the run.
+            within: seconds for the whole answer.
 
         Raises:
-            LockError: GitHub did not accept it.
+            LockError: GitHub did not accept it, or did not answer in time.
         """
         path = f"/repos/{repository}/actions/runs/{run_id}/cancel"
         try:
-            answer = self._send("POST", path)
-        except _NO_ANSWER as error:
+            status, text = call_within(within, lambda: self._post(path))
+        except (*_NO_ANSWER, TimeoutError, RuntimeError) as error:
             message = f"the run could not be cancelled: no answer ({type(error).__name__})"
             raise LockError(message) from None
-        if answer.status_code not in (_ACCEPTED, _CONFLICT):
+        if status not in (_ACCEPTED, _CONFLICT):
             message = (
-                f"the run could not be cancelled: {answer.status_code} "
-                f"({printable(answer.text, limit=160)}); expected a github-token with the "
+                f"the run could not be cancelled: {status} "
+                f"({printable(text, limit=160)}); expected a github-token with the "
                 "permission `actions: write`"
             )
             raise LockError(message)
@@ -97,6 +114,11 @@ class GitHubClient:
         path = f"/repos/{owner.repository}/actions/runs/{run}/attempts/{attempt}"
         return _run_over(self._fetch(self._api_url + path, self._headers), run, attempt)
 
+    def _post(self, path: str) -> tuple[int, str]:
+        with self._send("POST", path) as answer:
+            body: bytes = next(answer.iter_content(_SHOWN), b"")
+            return answer.status_code, body.decode(errors="replace")
+
     def _send(self, method: str, path: str) -> requests.Response:
         with requests.Session() as session:
             # Else a password of ~/.netrc would replace the token.
@@ -107,6 +129,7 @@ class GitHubClient:
                 headers=self._headers,
                 timeout=TIMEOUT,
                 allow_redirects=False,
+                stream=True,
             )
 
 

@@ -1,8 +1,10 @@
 """One GET to the API of a CI system: a JSON document, or nothing."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from concurrent.futures import Future
+from typing import Final, TypeVar
 
 import requests
 
@@ -17,6 +19,8 @@ _CHUNK: Final = 64 * 1024
 _FOUND: Final = 200
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,19}")
+
+_Result = TypeVar("_Result")
 
 # Returns the document at an address, asked for with these headers; None: nothing is known.
 Fetch = Callable[[str, Mapping[str, str]], object]
@@ -49,6 +53,31 @@ def get_json(url: str, headers: Mapping[str, str], *, silence: float = SILENCE) 
                 return parse_json(_body(answer))
         except (OSError, ValueError, InvalidJson):
             return None
+
+
+def call_within(seconds: float, call: Callable[[], _Result]) -> _Result:
+    """Return the result of a call, or abandon it.
+
+    The thread of an abandoned call lives on until the call returns, but keeps no process alive.
+
+    Args:
+        seconds: how long to wait for the result.
+        call: what it raises is raised here.
+
+    Raises:
+        TimeoutError: there is no result yet.
+        RuntimeError: no thread could be started.
+    """
+    result: Future[_Result] = Future()
+
+    def carry_out() -> None:
+        try:
+            result.set_result(call())
+        except Exception as error:  # noqa: BLE001 - raised again by `result`
+            result.set_exception(error)
+
+    threading.Thread(target=carry_out, name="request", daemon=True).start()
+    return result.result(timeout=seconds)
 
 
 def is_path(text: str, *, least: int, most: int) -> bool:
