@@ -183,7 +183,7 @@ def test_a_keeper_that_is_killed_is_a_loss_that_nobody_can_overlook(
     for stage in (post, again):
         assert stage.exit_code == 76
         assert "expired" in stage.said("error")
-        assert "it is held by root on " in stage.said("error")
+        assert "The lock is now held by root on " in stage.said("error")
 
 
 def test_a_killed_keepers_lease_that_still_stands_is_released_and_told_as_lost_twice(

@@ -129,7 +129,7 @@ def test_post_leaves_a_lock_alone_that_is_no_longer_its_own(
     post = step.post()
 
     assert post.exit_code == 0
-    assert "is not ours any more" in post.said("warning")
+    assert 'lease on lock "prod" lost' in post.said("warning")
     assert bucket.record("prod")["holders"][0]["lease"] == other.outputs["lease-id"]
 
 

@@ -131,7 +131,7 @@ def test_a_check_after_the_keeper_was_killed_says_that_nobody_renews(site: Site)
     ended = site.run("check")
 
     assert ended.exit_code == 76, ended
-    assert 'lock "prod" is not ours any more' in ended.err
+    assert 'lease on lock "prod" lost' in ended.err
     assert "its keeper is gone" in ended.err
 
 
@@ -186,7 +186,7 @@ def test_a_release_of_a_lost_lease_leaves_the_others_lease_alone(
         ended = site.run("release")
 
         assert ended.exit_code == 76, ended
-        assert 'lock "prod" is not ours any more' in ended.err
+        assert 'lease on lock "prod" lost' in ended.err
         assert site.stored("prod") == before
         assert other.run("check").exit_code == 0
     assert traces(site) == []

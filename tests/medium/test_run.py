@@ -266,7 +266,7 @@ def test_a_command_is_told_to_stop_when_the_lease_is_lost(site: Site) -> None:
 
     assert ended.exit_code == 76, ended
     assert (site.folder / "told").exists()
-    assert 'gcs-ci-lock: lock "prod" is not ours any more: ' in ended.err
+    assert 'gcs-ci-lock: lease on lock "prod" lost: ' in ended.err
     assert re.search(r'token \d+ was evicted at \d\d:\d\d:\d\dZ \("stuck"\)', ended.err)
     assert site.stored("prod") == after
 

@@ -66,7 +66,7 @@ def test_a_holder_whose_run_is_completed_is_taken_over_within_five_seconds(
 
     assert ended.exit_code == 0, ended
     assert clock.boottime() - began < 5
-    assert "Took over from a holder that is dead" in ended.err
+    assert "Took over from a holder whose job is over" in ended.err
     assert TOKEN not in ended.err
     first, _ = site.bucket.record("prod")["history"]
     assert first["outcome"] == "evicted"

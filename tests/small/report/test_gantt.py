@@ -21,7 +21,7 @@ def tasks(record: Record) -> list[Task]:
 def test_the_picture_shows_what_was_and_what_is() -> None:
     assert gantt("prod", RECORD, NOW).split("\n") == [
         "",
-        "The last holds of lock `prod`, in your time zone:",
+        "Recent holders of lock `prod` (times in your time zone):",
         "",
         "```mermaid",
         "gantt",

@@ -26,6 +26,8 @@ from gcs_ci_lock.report.format import about
 from tests.support.strategies import SLOTS, records
 
 NOBODY = Owner()
+
+
 TICKET = Ticket(
     lease="a",
     owner=NOBODY,
@@ -178,27 +180,3 @@ def test_an_estimate_is_a_length_of_time(record: Record, ahead: int, slots: Slot
 
     assert guess is None or (0 <= guess.hold <= guess.to_go < math.inf)
     assert guess is None or about(guess.to_go)[-1] in "smhd"
-
-
-@pytest.mark.example
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "10s"),
-        (14.9, "10s"),
-        (15.0, "20s"),
-        (40.0, "40s"),
-        (84.9, "80s"),
-        (89.9, "90s"),
-        (90.0, "2m"),
-        (149.9, "2m"),
-        (150.0, "3m"),
-        (540.0, "9m"),
-        (3569.9, "59m"),
-        (3570.0, "1h00m"),
-        (7800.0, "2h10m"),
-        (40 * 86_400.0, "40d"),
-    ],
-)
-def test_an_estimate_is_told_no_finer_than_it_is(seconds: float, text: str) -> None:
-    assert about(seconds) == text
