@@ -30,8 +30,8 @@ from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.messages import lease_lost
 from gcs_ci_lock.report.wait_log import WaitLog
 from gcs_ci_lock.storage.pinned import PinnedCredentials
-from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
-from gcs_ci_lock.system.signals import StopWhen
+from gcs_ci_lock.system.clock import SystemClock, SystemRandom
+from gcs_ci_lock.system.signals import SignalStop, StopWhen
 from gcs_ci_lock.wiring import connect, resolve_credentials
 
 INSTEAD = (
@@ -56,7 +56,7 @@ class Taking:
             Denied: there are no credentials.
         """
         self._clock = SystemClock()
-        self._signals = SignalStop()
+        self._signals = SignalStop.installed()
         self._step = step
         self._environ = environ
         self._hold = hold

@@ -11,7 +11,8 @@ from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.report.messages import lease_lost, released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemClock
+from gcs_ci_lock.system.clock import SystemClock
+from gcs_ci_lock.system.signals import SignalStop
 from gcs_ci_lock.wiring import open_lease
 
 
@@ -20,7 +21,7 @@ class Between:
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
         """Take the step; only its state is written."""
-        self._signals = SignalStop()
+        self._signals = SignalStop.installed()
         self._step = step
         self._environ = environ
         self._files = StepState(step, environ)

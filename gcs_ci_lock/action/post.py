@@ -14,7 +14,8 @@ from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.messages import released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
+from gcs_ci_lock.system.clock import SystemClock, SystemRandom
+from gcs_ci_lock.system.signals import SignalStop
 
 
 class Giving:
@@ -25,7 +26,7 @@ class Giving:
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
         """Take the step; nothing is read or written. The first signal does not end it."""
-        self._signals = SignalStop()
+        self._signals = SignalStop.installed()
         self._step = step
         self._environ = environ
         self._files = StepState(step, environ)

@@ -12,10 +12,10 @@ from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec, KeeperStatus
 from gcs_ci_lock.locking.lease import TOLD_TO_STOP, Lost
 from gcs_ci_lock.platforms.github_api import GitHubApi
 from gcs_ci_lock.report.messages import lease_lost, released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.system.console import print_err, write_line
 from gcs_ci_lock.system.private_file import MAX_BYTES
-from gcs_ci_lock.system.signals import StopWhen
+from gcs_ci_lock.system.signals import SignalStop, StopWhen
 from gcs_ci_lock.wiring import open_lease
 
 
@@ -24,7 +24,7 @@ def keep_sidecar() -> int:
 
     Standard output has the news, one line of JSON each; standard error has lines for people.
     """
-    stop = SignalStop()
+    stop = SignalStop.installed()
     try:
         spec = KeeperSpec.from_json(sys.stdin.read(MAX_BYTES), source="standard input")
         # Where the libraries look for them; the container itself has none.

@@ -21,9 +21,9 @@ from gcs_ci_lock.locking.lease import TOLD_TO_STOP, Lost
 from gcs_ci_lock.locking.outcome import Stopped
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.report.messages import lease_lost, released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
+from gcs_ci_lock.system.clock import SystemClock, SystemRandom
 from gcs_ci_lock.system.console import print_err, write_line
-from gcs_ci_lock.system.signals import StopWhen
+from gcs_ci_lock.system.signals import SignalStop, StopWhen
 
 KEPT_BEHIND = "a background process"
 KEEPER_ENDS_WITHIN = 30.0
@@ -43,7 +43,7 @@ def acquire(options: AcquireOptions, path: Path, *, as_json: bool) -> int:
     mark = KeeperFileLock.acquire(lease_file, SystemClock())
     mark.write("")
     # A keeper that was started already ends when its file is gone.
-    stop = SignalStop(at_once=lease_file.discard)
+    stop = SignalStop.installed(before_exit=lease_file.discard)
     wanted = StopWhen(stop, lease_file.still_ours, SystemClock())
     try:
         _end_leftover(lease_file, verbose=options.verbose)
@@ -195,7 +195,9 @@ def keep_lease(path: Path, inherited: int) -> int:
     lease_file = LeaseFile(path)
     lease_ref = _wanted(lease_file)
     mark = KeeperFileLock(inherited)
-    stop = StopWhen(SignalStop(), lambda: lease_file.names_lease(lease_ref.lease), SystemClock())
+    stop = StopWhen(
+        SignalStop.installed(), lambda: lease_file.names_lease(lease_ref.lease), SystemClock()
+    )
     try:
         connection, lock = open_lock(lease_ref, verbose=False)
         ended = keep_adopted(

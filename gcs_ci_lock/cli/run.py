@@ -14,8 +14,8 @@ from gcs_ci_lock.locking.outcome import Stopped
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.system.child import Child, ChildExited
-from gcs_ci_lock.system.clock import SignalStop
 from gcs_ci_lock.system.console import print_err
+from gcs_ci_lock.system.signals import SignalStop
 
 KEPT_HERE = "this process"
 
@@ -27,7 +27,7 @@ def run_command(options: AcquireOptions, argv: Sequence[str]) -> int:
         LeaseLost: a lease was lost and the command stopped.
         LockError: whatever else went wrong.
     """
-    stop = SignalStop()
+    stop = SignalStop.installed()
     held = _take(options, stop)
     if held is None:
         return stop.exit_code
@@ -38,7 +38,7 @@ def run_command(options: AcquireOptions, argv: Sequence[str]) -> int:
     _end_if_lost(held)
     try:
         # While no thread of ours runs: what runs between fork and exec must not meet a lock.
-        command = Child(argv, {**os.environ, **_variables(held)})
+        command = Child.start(argv, {**os.environ, **_variables(held)})
     except LockError:
         release_all(held, print_err)
         raise
@@ -66,7 +66,7 @@ def hold_locks(options: AcquireOptions) -> int:
         LeaseLost: a lease was lost.
         LockError: whatever else went wrong.
     """
-    stop = SignalStop()
+    stop = SignalStop.installed()
     held = _take(options, stop)
     if held is None:
         return stop.exit_code

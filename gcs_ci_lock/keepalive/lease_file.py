@@ -95,8 +95,8 @@ class LeaseFile:
             return None
         except ExposedError as error:
             message = (
-                f"lease file {self.path} {error.strerror}, as acquire writes it; somebody else "
-                "may have put it there"
+                f"lease file {self.path} {error.strerror}. Refusing to use it: delete it and "
+                "acquire again"
             )
             raise UsageError(message) from None
         except OSError as error:

@@ -377,7 +377,7 @@ def test_post_releases_although_somebody_has_spoiled_its_file(
     post = step.post()
 
     assert post.exit_code == 0, post
-    assert "is open to others" in post.said("warning")
+    assert "is readable by others" in post.said("warning")
     assert bucket.record("prod")["holders"] == []
 
 

@@ -159,8 +159,8 @@ def test_the_log_and_the_drawing_show_the_same_facts_in_the_same_order() -> None
         (
             Outdated(sequence=7, granted=9),
             (
-                'did not acquire lock "prod" after 5s: outdated, sequence 9 was already granted and '
-                "this job has 7. Re-run the newest job instead"
+                'did not acquire lock "prod" after 5s: outdated, sequence 9 was already granted '
+                "and this job has 7. Re-run the newest job instead"
             ),
         ),
         (
