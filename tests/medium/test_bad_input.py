@@ -76,7 +76,7 @@ def test_a_bucket_without_permission_is_told_with_what_is_needed(site: Site, com
         ended = site.run(*with_a_command((*COMMANDS[command], *where)))
 
     assert ended.exit_code == 77, ended
-    assert "Expected permission for storage.objects.create" in sentence(ended)
+    assert "Grant roles/storage.objectUser on gs://acme-locks" in sentence(ended)
     assert left_behind(site) == []
 
 

@@ -44,15 +44,15 @@ ANSWERS = (
     ),
     wrong(
         "the client library's default retries",
-        "tests/medium/test_gcs_faults.py"
+        "tests/medium/storage/test_responses.py"
         "::test_the_client_library_asks_nothing_again_behind_our_back",
         (
             "gcs_ci_lock/storage/gcs.py",
             (
                 "timeout=timeout,\n                    retry=None,\n                )\n"
-                "                return _entry"
+                "                return _object_info"
             ),
-            "timeout=timeout,\n                )\n                return _entry",
+            "timeout=timeout,\n                )\n                return _object_info",
         ),
     ),
     wrong(

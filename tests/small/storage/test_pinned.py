@@ -1,4 +1,4 @@
-"""Which credentials are taken, and what of them is secret."""
+"""Pinned credentials: what of them is secret, and that they are read as they were written."""
 
 import json
 
@@ -7,80 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.storage.credentials import resolve_credentials
-from gcs_ci_lock.storage.federation import Federation
 from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, PinnedCredentials
+from gcs_ci_lock.wiring import resolve_credentials
 
 CANARY = "canary-91c2"
-PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/acme"
-OF_GITHUB = {
-    "ACTIONS_ID_TOKEN_REQUEST_URL": "https://vstoken.test/x?api-version=2.0&audience=old",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": CANARY,
-}
-
-
-@pytest.mark.example
-def test_a_workload_identity_is_asked_for_as_googles_own_action_does() -> None:
-    federation = Federation(provider=PROVIDER, service_account="ci@acme.iam.gserviceaccount.com")
-
-    pinned = resolve_credentials(OF_GITHUB, federation=federation)
-
-    audience = "https%3A%2F%2Fiam.googleapis.com%2F" + PROVIDER.replace("/", "%2F")
-    assert pinned.info == {
-        "type": "external_account",
-        "audience": f"//iam.googleapis.com/{PROVIDER}",
-        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "token_url": "https://sts.googleapis.com/v1/token",
-        "credential_source": {
-            "url": f"https://vstoken.test/x?api-version=2.0&audience={audience}",
-            "headers": {"Authorization": f"Bearer {CANARY}"},
-            "format": {"type": "json", "subject_token_field_name": "value"},
-        },
-        "service_account_impersonation_url": (
-            "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
-            "ci@acme.iam.gserviceaccount.com:generateAccessToken"
-        ),
-    }
-
-
-@pytest.mark.example
-def test_a_token_of_the_jobs_own_goes_before_githubs() -> None:
-    pinned = resolve_credentials(
-        OF_GITHUB, federation=Federation(provider=PROVIDER, id_token="mine")
-    )
-
-    assert pinned.info is not None
-    assert pinned.info["credential_source"] == {TOKEN_KEY: "mine"}
-    assert "service_account_impersonation_url" not in pinned.info
-
-
-@pytest.mark.example
-def test_without_anything_the_machine_is_asked() -> None:
-    nobody = {"HOME": "/nonexistent"}
-
-    assert resolve_credentials(nobody) == AMBIENT
-    assert resolve_credentials(nobody, federation=Federation(provider="")) == AMBIENT
-
-
-@pytest.mark.example
-@pytest.mark.parametrize(
-    ("federation", "credentials_json", "environ", "words"),
-    [
-        (Federation(provider=PROVIDER), "{}", OF_GITHUB, "both given"),
-        (Federation(provider=PROVIDER), "", {}, "id-token: write"),
-        (Federation(provider="", service_account="a@b.c"), "", {}, 'provider "" is not valid'),
-        (Federation(provider="acme"), "", OF_GITHUB, 'provider "acme" is not valid'),
-        (Federation(provider=f"{PROVIDER}/x"), "", OF_GITHUB, "is not valid"),
-        (Federation(provider=PROVIDER, service_account="bob"), "", OF_GITHUB, '"bob" is not'),
-    ],
-)
-def test_what_cannot_be_used_is_named(
-    federation: Federation, credentials_json: str, environ: dict[str, str], words: str
-) -> None:
-    with pytest.raises(UsageError) as refused:
-        resolve_credentials(environ, credentials_json=credentials_json, federation=federation)
-
-    assert words in str(refused.value)
 
 
 @pytest.mark.example

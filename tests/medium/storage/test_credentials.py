@@ -15,12 +15,10 @@ from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.queue import Claimant
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.timing import Timing
-from gcs_ci_lock.storage.credentials import resolve_credentials
 from gcs_ci_lock.storage.endpoint import Endpoint
-from gcs_ci_lock.storage.federation import Federation
 from gcs_ci_lock.storage.pinned import AMBIENT, PinnedCredentials
 from gcs_ci_lock.system.clock import SystemRandom
-from gcs_ci_lock.wiring import connect
+from gcs_ci_lock.wiring import connect, resolve_credentials
 from tests.support.bucket import TestBucket
 from tests.support.fake_sts import REQUEST_TOKEN, FakeSts
 
@@ -166,9 +164,7 @@ def test_gclouds_own_file_is_found(sts: FakeSts, tmp_path: Path) -> None:
 
 
 def test_a_job_of_gitlab_shows_its_own_token(bucket: TestBucket, sts: FakeSts) -> None:
-    pinned = resolve_credentials(
-        {}, federation=Federation(provider=PROVIDER, id_token="from-gitlab")
-    )
+    pinned = resolve_credentials({}, provider=PROVIDER, id_token="from-gitlab")
     assert pinned.info is not None
 
     lock_of(

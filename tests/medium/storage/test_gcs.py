@@ -17,36 +17,27 @@ from gcs_ci_lock.locking.client import LockClient, Released
 from gcs_ci_lock.locking.outcome import Acquired
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.ports import NotFound, ObjectRead, ObjectStore
+from gcs_ci_lock.ports import NotFound, ObjectRead, ObjectStore, ServerClock
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.report.wait_log import WaitLog, print_lines
-from gcs_ci_lock.storage.connection import connect
-from gcs_ci_lock.storage.gcs import GcsStore
-from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock, SystemRandom
-from gcs_ci_lock.wiring import Connection
-from gcs_ci_lock.wiring import connect as connect_all
+from gcs_ci_lock.system.clock import SystemRandom
+from gcs_ci_lock.wiring import Connection, connect
 from tests.contracts.store_contract import StoreContract
 from tests.support.bucket import TestBucket
 
 BUCKETS = itertools.count()
 
 
-def client(
-    endpoint: str,
-    bucket: str,
-    server_clock: ObservedServerClock | None = None,
-    log: Callable[[str], None] | None = None,
-) -> GcsStore:
-    return connect(
-        bucket,
-        endpoint=endpoint,
-        environ={},
-        clock=SystemClock(),
-        server_clock=server_clock or ObservedServerClock(),
-        log=log,
-    )
+def connection_to(
+    endpoint: str, bucket: str, log: Callable[[str], None] | None = None
+) -> Connection:
+    return connect(bucket, endpoint=endpoint, environ={}, log=log)
+
+
+def client(endpoint: str, bucket: str, log: Callable[[str], None] | None = None) -> ObjectStore:
+    return connection_to(endpoint, bucket, log).store
 
 
 @pytest.mark.contract
@@ -58,14 +49,16 @@ class TestGcsStore(StoreContract):
         return name
 
     @pytest.fixture
-    def server_clock(self) -> ObservedServerClock:
-        return ObservedServerClock()
+    def connection(self, server: EmbeddedServer, empty_bucket: str) -> Connection:
+        return connection_to(server.endpoint, empty_bucket)
 
     @pytest.fixture
-    def store(
-        self, server_clock: ObservedServerClock, server: EmbeddedServer, empty_bucket: str
-    ) -> ObjectStore:
-        return client(server.endpoint, empty_bucket, server_clock)
+    def server_clock(self, connection: Connection) -> ServerClock:
+        return connection.server_clock
+
+    @pytest.fixture
+    def store(self, connection: Connection) -> ObjectStore:
+        return connection.store
 
     @pytest.fixture
     def other(self, server: EmbeddedServer, empty_bucket: str) -> ObjectStore:
@@ -112,7 +105,7 @@ def test_of_many_writers_of_one_generation_one_wins(bucket: TestBucket) -> None:
     together = threading.Barrier(writers)
     known = 0
 
-    def attempt(store: GcsStore) -> int:
+    def attempt(store: ObjectStore) -> int:
         together.wait()
         try:
             return store.write(path, b"1", generation=known, timeout=10).generation
@@ -137,7 +130,7 @@ class Costs:
         )
 
     def connection(self) -> Connection:
-        return connect_all(
+        return connect(
             self.bucket.bucket,
             endpoint=self.bucket.endpoint,
             environ={},
