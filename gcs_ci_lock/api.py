@@ -7,20 +7,19 @@ from types import TracebackType
 from typing import Self
 
 from gcs_ci_lock.errors import LockError, NotAcquired, StorageUnreachable
-from gcs_ci_lock.keepalive.handed import release
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.keepalive.thread import KeeperThread
 from gcs_ci_lock.locking.acquisition import Acquisition
 from gcs_ci_lock.locking.client import LockClient as OneLock
 from gcs_ci_lock.locking.lease import Lost, removed_from_record
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped
-from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import LockSettings
+from gcs_ci_lock.locking.request import LockRequest, LockSettings
+from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.platforms.detect import detect_owner
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Random
+from gcs_ci_lock.protocol.duration import parse_duration
 from gcs_ci_lock.protocol.queue import DEFAULT_PRIORITY
-from gcs_ci_lock.protocol.timing import parse_duration
 from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.report.messages import lease_lost, obsolete_line, timeout_lines
 from gcs_ci_lock.report.wait_log import WaitLog, print_lines

@@ -67,7 +67,7 @@ Record view[N];   /* `RecordObject.known` */
 bool fresh[N];    /* its generation is still the stored one */
 bool certain[N];  /* `RecordObject.certain` */
 
-/* rule: LeaseState, gcs_ci_lock/locking/request.py */
+/* rule: LeaseState, gcs_ci_lock/locking/lease.py */
 byte left[N];     /* the client believes that it holds the lock while this is above 0 */
 
 /* rule: Acquisition, gcs_ci_lock/locking/acquisition.py */
@@ -461,7 +461,7 @@ proctype Client(byte c) {
 #endif
         no_answer(c) }
 
-    /* Timed out, or stopped. rule: withdraw, gcs_ci_lock/locking/leaving.py */
+    /* Timed out, or stopped. rule: Contender.withdraw, gcs_ci_lock/locking/contender.py */
     :: d_step { where[c] == WAIT && ANSWERED(c, FREE) ->
         if
         :: stray[c] == NO -> check_nothing_left(c); renounce(c); where[c] = OUT

@@ -26,7 +26,7 @@ from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.protocol.timing import format_duration
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.report.messages import lease_lost
 from gcs_ci_lock.report.wait_log import WaitLog
 from gcs_ci_lock.storage.pinned import PinnedCredentials

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gcs_ci_lock.action.end_lease import end_job_lease, inspect_keeper, loss_of, report_loss
 from gcs_ci_lock.action.state import StepState
 from gcs_ci_lock.errors import LockError, NotAcquired
-from gcs_ci_lock.keepalive.handed import check_lease as loss_by_record
+from gcs_ci_lock.keepalive.adopted import check_lease as loss_by_record
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.platforms.github import GitHubStep

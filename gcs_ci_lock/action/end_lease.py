@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from gcs_ci_lock.errors import LeaseLost, LockError
 from gcs_ci_lock.keepalive import sidecar
+from gcs_ci_lock.keepalive.adopted import end_lease, overdue
 from gcs_ci_lock.keepalive.ending import (
     RecordReplaced,
     how_it_ended,
     loss_before_release,
     release_note,
 )
-from gcs_ci_lock.keepalive.handed import end_lease, overdue
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.sidecar import KeeperContainer, KeeperOutput, SidecarUnavailable
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec, KeeperStatus

@@ -9,7 +9,7 @@ from gcs_ci_lock.keepalive.held import first_loss, release_all, renewed_while
 from gcs_ci_lock.keepalive.thread import LOOK_EVERY
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.ports import Stop
-from gcs_ci_lock.protocol.timing import format_duration
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.report.messages import lease_lost
 
 

@@ -6,8 +6,7 @@ from typing import Final
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_ref import ON_LOST
-from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import LockSettings
+from gcs_ci_lock.locking.request import LockRequest, LockSettings
 from gcs_ci_lock.platforms.github import GitHubStep, owner
 from gcs_ci_lock.platforms.github_job import GitHubJob
 from gcs_ci_lock.platforms.verifier import NoVerifier

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from gcs_ci_lock.keepalive.held import HeldLock
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.locking.outcome import Obsolete, TimedOut
-from gcs_ci_lock.locking.request import LeaseState, LockRequest
+from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.protocol.timing import format_duration
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.report.format import iso_time, link
 from gcs_ci_lock.report.gantt import gantt
 from gcs_ci_lock.report.markdown import owner_cell, plain, summary_table

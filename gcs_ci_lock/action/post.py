@@ -12,7 +12,7 @@ from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.sidecar import KeeperContainer, SidecarUnavailable
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.protocol.timing import format_duration
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.report.messages import released_line
 from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
 

@@ -7,20 +7,19 @@ from dataclasses import replace
 from gcs_ci_lock.cli.options import AcquireOptions
 from gcs_ci_lock.cli.progress import wait_observer
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
-from gcs_ci_lock.keepalive.handed import release
 from gcs_ci_lock.keepalive.held import HeldLock
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.acquisition import Acquisition
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
-from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import LockSettings
+from gcs_ci_lock.locking.request import LockRequest, LockSettings
+from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.platforms.detect import detect_owner
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.platforms.verifiers import verifier_of
 from gcs_ci_lock.ports import Stop, Verifier
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
-from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.messages import acquired_line, obsolete_line, timeout_lines, took_over_line
 from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.system.console import print_err

@@ -6,16 +6,16 @@ from datetime import datetime
 
 from gcs_ci_lock.cli.acquire import open_bucket
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.handed import RELEASE_WITHIN
 from gcs_ci_lock.locking.admin import freeze, unfreeze
 from gcs_ci_lock.locking.client import LockClient
-from gcs_ci_lock.locking.leaving import retry
-from gcs_ci_lock.locking.settings import lock_paths
+from gcs_ci_lock.locking.request import lock_paths
+from gcs_ci_lock.locking.retry import retry
 from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.protocol.duration import parse_duration
 from gcs_ci_lock.protocol.json_reader import MAX_TIME
 from gcs_ci_lock.protocol.record import Freeze
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.timing import DEFAULT_TTL, Timing, parse_duration
+from gcs_ci_lock.protocol.timing import DEFAULT_TTL, Timing
 from gcs_ci_lock.report.format import freeze_text, who
 from gcs_ci_lock.system.console import print_err
 from gcs_ci_lock.wiring import Connection
@@ -37,12 +37,12 @@ def freeze_lock(
     # A wrong option is told before anything is asked.
     _ends_at(until, 0.0)
     connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
-    retry(lock, connection.random, lock.read, patience=RELEASE_WITHIN)
+    retry(lock, connection.random, lock.read)
     now = lock.now().earliest
     frozen = Freeze(
         reason=reason, author=who(detect_owner(os.environ)), since=now, until=_ends_at(until, now)
     )
-    replaced = retry(lock, connection.random, lambda: freeze(lock, frozen), patience=RELEASE_WITHIN)
+    replaced = retry(lock, connection.random, lambda: freeze(lock, frozen))
     print_err(f'Froze lock "{name}" {freeze_text(frozen, now)}')
     if replaced is not None:
         print_err(f"It was frozen already, {freeze_text(replaced, now)}: that is replaced")
@@ -57,8 +57,8 @@ def unfreeze_lock(name: str, *, bucket: str, endpoint: str, verbose: bool) -> in
         LockError: whatever else went wrong.
     """
     connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
-    retry(lock, connection.random, lock.read, patience=RELEASE_WITHIN)
-    ended = retry(lock, connection.random, lambda: unfreeze(lock), patience=RELEASE_WITHIN)
+    retry(lock, connection.random, lock.read)
+    ended = retry(lock, connection.random, lambda: unfreeze(lock))
     if ended is None:
         print_err(f'Lock "{name}" is not frozen: nothing to do')
     else:

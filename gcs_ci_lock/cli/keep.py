@@ -59,9 +59,9 @@ class _Keeping:
             lease_ref,
             self._wanted,
             random=connection.random,
-            at_work=self._at_work,
-            tried=self._tried,
-            at_once=True,
+            on_start=self._at_work,
+            on_attempt=self._tried,
+            renew_now=True,
             note=lambda: self._end.why_over() or TOLD_TO_STOP,
         )
         if isinstance(result, Lost):

@@ -8,11 +8,9 @@ from pathlib import Path
 from gcs_ci_lock.cli.acquire import acquire_lock, open_lock, requests_of, verifier_for
 from gcs_ci_lock.cli.options import AcquireOptions
 from gcs_ci_lock.errors import LeaseLost, LockError, NotAcquired, UsageError
-from gcs_ci_lock.keepalive.adopted import keep_adopted
+from gcs_ci_lock.keepalive.adopted import check_lease, end_lease, keep_adopted
 from gcs_ci_lock.keepalive.detached import start_keeper
 from gcs_ci_lock.keepalive.ending import RecordReplaced, how_it_ended, release_note
-from gcs_ci_lock.keepalive.handed import check_lease, end_lease
-from gcs_ci_lock.keepalive.handed import release as release_by_id
 from gcs_ci_lock.keepalive.held import HeldLock
 from gcs_ci_lock.keepalive.lease_file import KeeperFileLock, KeeperInfo, LeaseFile
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
@@ -20,6 +18,7 @@ from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.lease import TOLD_TO_STOP, Lost
 from gcs_ci_lock.locking.outcome import Stopped
 from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.locking.retry import release as release_by_id
 from gcs_ci_lock.report.messages import lease_lost, released_line
 from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
 from gcs_ci_lock.system.console import print_err, write_line
@@ -203,7 +202,7 @@ def keep_lease(path: Path, inherited: int) -> int:
             lease_ref,
             stop,
             random=connection.random,
-            at_work=lambda _: mark.write(""),
+            on_start=lambda _: mark.write(""),
             # Whoever releases the lease takes the file away.
             note=lambda: TOLD_TO_STOP if lease_file.names_lease(lease_ref.lease) else "",
         )

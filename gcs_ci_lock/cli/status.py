@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from gcs_ci_lock.cli.acquire import open_bucket
 from gcs_ci_lock.errors import OutcomeUnknown, RecordInvalid, StorageUnreachable, UsageError
-from gcs_ci_lock.locking.settings import lock_paths
+from gcs_ci_lock.locking.request import lock_paths
 from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
 from gcs_ci_lock.protocol.queue import active
 from gcs_ci_lock.protocol.text import printable_json

@@ -1,16 +1,74 @@
-"""Keeping a lease that another process of the same job acquired."""
+"""A lease that another process of the same job acquired: adopt it, check it, renew it, end it."""
 
 from collections.abc import Callable
 
 from gcs_ci_lock.errors import StorageUnreachable
-from gcs_ci_lock.keepalive.handed import RELEASE_WITHIN, adopt, end_lease
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.thread import KeeperThread
 from gcs_ci_lock.locking.client import LockClient, Released
-from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, Lost, removed_from_record
-from gcs_ci_lock.locking.leaving import retry
+from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, LeaseState, Lost, removed_from_record
+from gcs_ci_lock.locking.own_ticket import OwnTicket
+from gcs_ci_lock.locking.retry import release, retry
 from gcs_ci_lock.ports import Random, Stop
+from gcs_ci_lock.protocol.queue import Claimant
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.transitions import NotHeld
+
+
+def adopt(lock: LockClient, lease_ref: LeaseRef) -> LeaseState | Lost:
+    """Find the lease in the record.
+
+    Raises:
+        StoreError: the record cannot be read.
+        RecordInvalid: the object is not a record of this lock.
+    """
+    record = lock.read().record
+    if record is not None and (holder := record.holder(lease_ref.lease)) is not None:
+        return lock.confirm(holder)
+    ended = record.past(lease_ref.lease) if record else None
+    holders = record.holders if record else ()
+    return removed_from_record(lease_ref.token, NotHeld(ended=ended, holders=holders))
+
+
+def check_lease(lock: LockClient, lease_ref: LeaseRef, *, random: Random) -> Lost | None:
+    """Return how the lease was lost, as far as the record shows; None: it holds.
+
+    Raises:
+        StorageUnreachable: the server does not answer.
+        LockError: as raised by `adopt`.
+    """
+    lease = retry(lock, random, lambda: adopt(lock, lease_ref))
+    return lease if isinstance(lease, Lost) else _renewal_overdue(lock, lease)
+
+
+def overdue(lock: LockClient, lease_ref: LeaseRef, *, random: Random) -> Lost | None:
+    """Return the loss of a lease that the record still names but that was not renewed in time.
+
+    Raises:
+        StorageUnreachable: the server does not answer.
+        LockError: as raised by `adopt`.
+    """
+    lease = retry(lock, random, lambda: adopt(lock, lease_ref))
+    return None if isinstance(lease, Lost) else _renewal_overdue(lock, lease)
+
+
+def end_lease(
+    lock: LockClient, lease_ref: LeaseRef, *, random: Random, note: str = ""
+) -> Released | NotHeld:
+    """Release the lease, or what an interrupted acquisition may have left: claim and ticket.
+
+    Changes nothing of anybody else.
+
+    Raises:
+        StorageUnreachable: the server does not answer; the lease ends by itself.
+        LockError: as raised by `LockClient.release`.
+    """
+    if lease_ref.token:
+        return release(lock, lease_ref.lease, random=random, note=note)
+    result = retry(lock, random, lambda: lock.void_claim(lease_ref.lease))
+    retry(lock, random, lambda: _delete_ticket(lock, lease_ref))
+    return result
 
 
 def keep_adopted(
@@ -19,31 +77,31 @@ def keep_adopted(
     stop: Stop,
     *,
     random: Random,
-    at_work: Callable[[Keeper], object] = id,
-    tried: Callable[[Keeper], object] = id,
-    at_once: bool = False,
-    note: Callable[[], str] = str,
+    note: Callable[[], str],
+    on_start: Callable[[Keeper], object] | None = None,
+    on_attempt: Callable[[Keeper], object] | None = None,
+    renew_now: bool = False,
 ) -> Released | Lost:
-    """Renew a lease until the stop or the end of max-hold, then release it.
+    """Renew a lease until stopped or until max-hold is over, then release it.
 
-    A lease that is lost is not released: it may be another's by then, and ends by itself.
+    A lost lease is not released: it may be another job's by then, and it ends by itself.
 
     Args:
-        lock: nobody else may use it meanwhile.
+        lock: used by nobody else meanwhile.
         lease_ref: the lease.
-        stop: ends the keeping.
-        random: for jitter.
-        at_work: called once, before the first renewal.
-        tried: called after every attempt to renew, in another thread.
-        at_once: whether the first renewal is due now.
+        stop: ends the renewing.
+        random: jitter.
         note: returns why it was stopped, for the history.
+        on_start: called once, before the first renewal.
+        on_attempt: called after every attempt to renew, in another thread.
+        renew_now: whether the first renewal is due immediately.
 
     Raises:
-        StorageUnreachable: the lease could not be found at the beginning, or not be released at
-            the end; it ends by itself.
-        LockError: as `LockClient.read` and `LockClient.release`.
+        StorageUnreachable: the lease could not be found at the start, or not be released at the
+            end; it ends by itself.
+        LockError: as raised by `LockClient.read` and `LockClient.release`.
     """
-    lease = retry(lock, random, lambda: adopt(lock, lease_ref), patience=RELEASE_WITHIN)
+    lease = retry(lock, random, lambda: adopt(lock, lease_ref))
     if isinstance(lease, Lost):
         return lease
     keeper = Keeper(
@@ -52,20 +110,37 @@ def keep_adopted(
         random=random,
         max_hold=lease_ref.max_hold_s,
         began=lease.sent_at,
-        tried=tried,
+        on_attempt=on_attempt,
     )
-    at_work(keeper)
-    with KeeperThread(keeper, at_once=at_once) as minding:
-        lost = minding.wait(stop)
+    if on_start is not None:
+        on_start(keeper)
+    with KeeperThread(keeper, renew_now=renew_now) as thread:
+        lost = thread.wait(stop)
     if lost is not None and lost.ended is not None and lost.ended.outcome == "released":
-        # By the job itself, which needs us no more.
+        # Released by the job itself, which needs no keeper any more.
         return Released(ended=lost.ended)
     if lost is not None and not lost.max_hold_over:
         return lost
-    if minding.is_stuck:
+    if thread.is_stuck:
         message = f'lock "{lease_ref.name}" was not released: a renewal hangs'
         raise StorageUnreachable(message)
     result = end_lease(lock, lease_ref, random=random, note=MAX_HOLD_OVER if lost else note())
     if not isinstance(result, Released):
         return removed_from_record(lease_ref.token, result)
     return lost or result
+
+
+def _renewal_overdue(lock: LockClient, lease: LeaseState) -> Lost | None:
+    boot = lock.clock.boottime()
+    if lease.believes_held(boot, lock.server_clock.at(boot).latest):
+        return None
+    return Lost(reason=f"token {lease.token} was not renewed in time")
+
+
+def _delete_ticket(lock: LockClient, lease_ref: LeaseRef) -> None:
+    claimant = Claimant(
+        lease=lease_ref.lease, owner=Owner(), slots=1, ttl=lease_ref.ttl_s, asked_at=0.0
+    )
+    ticket = OwnTicket(lock, claimant)
+    ticket.sync(lock.tickets())
+    ticket.delete()

@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gcs_ci_lock.errors import LeaseLost, LockError
-from gcs_ci_lock.keepalive.handed import release
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.keepalive.thread import KeeperThread
 from gcs_ci_lock.locking.client import LockClient, Released
 from gcs_ci_lock.locking.lease import Lost, removed_from_record
 from gcs_ci_lock.locking.outcome import Acquired
 from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.ports import Random, Stop
 from gcs_ci_lock.report.messages import lease_lost, released_line
 from gcs_ci_lock.system.signals import StopWhen

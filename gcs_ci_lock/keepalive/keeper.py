@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.locking.client import LockClient
-from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, Lost, renewal_overdue
-from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, LeaseState, Lost, renewal_overdue
 from gcs_ci_lock.ports import Random, Stop
-from gcs_ci_lock.protocol.timing import backoff, format_duration
+from gcs_ci_lock.protocol.duration import format_duration
+from gcs_ci_lock.protocol.timing import backoff
 
 RENEW_SPREAD = 0.1
 
@@ -39,7 +39,7 @@ class Keeper:
         random: Random,
         max_hold: float,
         began: float,
-        tried: Callable[["Keeper"], object] = id,
+        on_attempt: Callable[["Keeper"], object] | None = None,
     ) -> None:
         """Take a lease that was just acquired or adopted; no request is made.
 
@@ -49,7 +49,7 @@ class Keeper:
             random: for jitter.
             max_hold: seconds from `began` after which the lease is renewed no more.
             began: boot clock when the lease was acquired.
-            tried: called after every attempt to renew, in the thread of `keep`.
+            on_attempt: called after every attempt to renew, in the thread of `keep`.
         """
         self._lock = lock
         self._lease = lease
@@ -58,7 +58,7 @@ class Keeper:
         self._ends_at = began + max_hold
         self._guard = threading.Lock()
         self._lost: Lost | None = None
-        self._tried = tried
+        self._on_attempt = on_attempt
         self.trouble = ""
         self.renewals = 0
         self.missed = 0
@@ -86,15 +86,15 @@ class Keeper:
                 self._lost = renewal_overdue(self._lease, boot, self.trouble)
             return self._lost
 
-    def run(self, stop: Stop, *, at_once: bool = False) -> KeeperStopped | Lost:
+    def run(self, stop: Stop, *, renew_now: bool = False) -> KeeperStopped | Lost:
         """Renew the lease again and again; returns at the latest when a request has timed out.
 
         Args:
             stop: ends it.
-            at_once: whether the first renewal is due now: it shows that renewing works.
+            renew_now: whether the first renewal is due now: it shows that renewing works.
         """
         failures = 0
-        due = self._lock.clock.boottime() if at_once else self._next_due()
+        due = self._lock.clock.boottime() if renew_now else self._next_due()
         while (lost := self.lost()) is None:
             wake_at = min(due, self._lease.deadline, self._ends_at)
             if stop.wait(max(wake_at - self._lock.clock.boottime(), 0.0)):
@@ -111,7 +111,8 @@ class Keeper:
             else:
                 failures = 0
                 due = self._next_due()
-            self._tried(self)
+            if self._on_attempt is not None:
+                self._on_attempt(self)
         return lost
 
     def _renew(self) -> None:

@@ -8,9 +8,11 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.locking.request import LeaseState, LockRequest
+from gcs_ci_lock.locking.lease import LeaseState
+from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader, parse_json, refuse
 from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
+from gcs_ci_lock.protocol.record_json import read_lease
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.timing import Timing
 
@@ -121,7 +123,7 @@ class LeaseRef:
         lease_ref = cls(
             bucket=reader.text("bucket"),
             name=reader.text("name"),
-            lease=reader.lease(),
+            lease=read_lease(reader),
             token=reader.integer("token"),
             ttl_s=reader.number("ttl_s"),
             max_hold_s=reader.number("max_hold_s"),

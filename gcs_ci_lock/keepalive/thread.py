@@ -17,19 +17,19 @@ STUCK_AFTER = 2.0
 class KeeperThread:
     """Renews a lease between `start` and `stop`, or as a context manager."""
 
-    def __init__(self, keeper: Keeper, *, at_once: bool = False) -> None:
+    def __init__(self, keeper: Keeper, *, renew_now: bool = False) -> None:
         """Take a keeper; it does not run yet.
 
         Args:
             keeper: nobody else may use its lock meanwhile.
-            at_once: whether the first renewal is due now.
+            renew_now: whether the first renewal is due now.
         """
         self.keeper = keeper
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=keeper.run,
             args=(self._stop,),
-            kwargs={"at_once": at_once},
+            kwargs={"renew_now": renew_now},
             name="keeper",
             daemon=True,
         )

@@ -1,22 +1,24 @@
-"""Acquiring a lock: look, queue, and claim when it is our turn.
+"""Acquire a lock: read, queue, claim when it is our turn, withdraw if it never is.
 
-Every step begins with a read of the record. Whatever an earlier write did, its effect is seen
-there first, so that nothing is ever concluded from an answer that did not come.
+Every step begins with a read of the record. It shows the effect of every earlier write, so that
+nothing is ever concluded from an answer that did not come. The numbers C1 to C9 and W1 to W6 are
+those of docs/protocol.md.
 
 In model/lock.pml: judge, renounce, exclusion.
 """
 
 from dataclasses import dataclass, replace
 
-from gcs_ci_lock.errors import OutcomeUnknown, PreconditionFailed
+from gcs_ci_lock.errors import OutcomeUnknown, PreconditionFailed, StorageUnreachable
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.contender import Contender
 from gcs_ci_lock.locking.dead_holders import DeadHolders
-from gcs_ci_lock.locking.leaving import withdraw
+from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.pending_claim import PendingClaim
+from gcs_ci_lock.locking.polling import next_pause
 from gcs_ci_lock.locking.record_store import VersionedRecord
-from gcs_ci_lock.locking.request import LeaseState, LockRequest
+from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.locking.retry import OutageTimer
 from gcs_ci_lock.ports import Random, Stop, Verifier, WaitObserver
 from gcs_ci_lock.protocol.admission import AlreadyEnded, AlreadyHolding, MayClaim, MustWait
@@ -27,19 +29,13 @@ from gcs_ci_lock.protocol.takeover import taken_over
 from gcs_ci_lock.protocol.transitions import drop_expired, empty_record
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 
-HEAD_POLL = 1.0
-SLOWEST_POLL = 4.0
-POLL_SPREAD = 0.2
-# An expiry or the end of our patience is near: look this soon after it is certain.
-SHORTEST_POLL = 0.05
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NotYet:
-    """One step has been taken; look again after `pause` seconds.
+    """Not acquired by this step: take the next one after `pause` seconds.
 
     Attributes:
-        decided: the lock was seen, and was not to be had.
+        decided: the record was read, and the lock was not free for us.
     """
 
     pause: float
@@ -50,7 +46,16 @@ _AT_ONCE = _NotYet(pause=0.0, decided=False)
 
 
 class Acquisition:
-    """One acquisition of one lock."""
+    """One acquisition of one lock.
+
+    Args:
+        lock: the lock.
+        request: what is asked for.
+        random: lease ids and jitter.
+        stop: ends the wait.
+        observer: hears of every claim and every look.
+        verifier: knows whether the job of a holder is over.
+    """
 
     def __init__(
         self,
@@ -62,16 +67,6 @@ class Acquisition:
         observer: WaitObserver,
         verifier: Verifier,
     ) -> None:
-        """Take what is needed; no request is made.
-
-        Args:
-            lock: the lock as this process sees it.
-            request: what is asked for.
-            random: lease ids and jitter.
-            stop: ends the wait.
-            observer: is told of every step.
-            verifier: is asked whether a holder that keeps us out is dead.
-        """
         self._lock = lock
         self._request = request
         self._random = random
@@ -88,14 +83,14 @@ class Acquisition:
 
     @property
     def may_leave_objects(self) -> bool:
-        """Tell whether a claim or a ticket of ours may still be, or come to be, in the bucket."""
-        return self._claim_state.may_land or self._contender.ticket.may_exist
+        """Whether a claim or a ticket of ours may be in the bucket, now or later."""
+        return self._claim_state.may_land or self._contender.may_leave_ticket
 
     def run(self) -> Acquired | TimedOut | Obsolete | Stopped:
-        """Wait for the lock, and take it.
+        """Wait for the lock and acquire it.
 
         Raises:
-            LockError: it cannot be waited for; nothing of us is left as far as can be told.
+            LockError: the wait failed; our claim and ticket are withdrawn as far as possible.
         """
         self._observer.on_claim(self._contender.claimant.lease)
         while not self._stop.is_set():
@@ -103,26 +98,34 @@ class Acquisition:
                 step = self._step()
                 self._outage.reset()
             except OutcomeUnknown as trouble:
-                pause = self._outage.next_pause(trouble, self._leave)
-                self._report_trouble(trouble)
-                step = _NotYet(pause=pause, decided=False)
+                step = self._pause_in_outage(trouble)
             except (Exception, KeyboardInterrupt):
-                self._leave()
+                self._withdraw()
                 raise
             if isinstance(step, Acquired):
                 return self._entered(step)
             if isinstance(step, Obsolete):
-                self._leave()
+                self._withdraw()
                 return step
             remaining = self._request.wait - self._waited()
             if remaining <= 0 and step.decided and self._status:
-                self._leave()
+                self._withdraw()
                 return TimedOut(status=replace(self._status, waited=self._waited()))
             self._stop.wait(min(step.pause, remaining) if remaining > 0 else step.pause)
-        self._leave()
+        self._withdraw()
         return Stopped(waited=self._waited())
 
+    def _pause_in_outage(self, trouble: OutcomeUnknown) -> _NotYet:
+        try:
+            pause = self._outage.next_pause(trouble)
+        except StorageUnreachable:
+            self._withdraw()
+            raise
+        self._report_trouble(trouble)
+        return _NotYet(pause=pause, decided=False)
+
     def _step(self) -> Acquired | Obsolete | _NotYet:
+        """Read the record and decide (steps C1 to C3)."""
         looked_at = self._lock.clock.boottime()
         stored = self._lock.read()
         now = self._lock.now()
@@ -152,14 +155,14 @@ class Acquisition:
         *,
         looked_at: float,
     ) -> Acquired | _NotYet:
-        """Enter if it is our turn, else keep our place."""
+        """Claim if it is our turn, else keep our place (steps C4 to C7, W1 and W2)."""
         position = decision.position
         if position is None:
             return self._claim(stored, record)
         earliest = self._lock.now().earliest
-        if self._contender.supersede(record, earliest) or self._dead_holders.evict(
-            record, position
-        ):
+        if self._contender.supersede(record, earliest):
+            return _AT_ONCE
+        if self._dead_holders.evict(record, position):
             return _AT_ONCE
         may_claim = isinstance(decision, MayClaim)
         left = self._contender.settle_time_left(
@@ -170,16 +173,17 @@ class Acquisition:
         return self._wait(record, position, earliest, at_most=left)
 
     def _claim(self, stored: VersionedRecord, record: Record) -> Acquired | _NotYet:
+        """Write a claim on the record that was just read (step C8)."""
         try:
             lease = self._claim_state.submit(self._contender.claimant, stored)
         except PreconditionFailed:
-            # From the first step again, listing included; our own write may have been the change.
+            # Begin at C1 again, listing included: our own write may have been the change.
             self._contender.invalidate()
             return _AT_ONCE
         return self._judge(lease, record)
 
     def _judge(self, lease: LeaseState, record: Record) -> Acquired | _NotYet:
-        """Take a claim that is in the record, unless it came after its own give-up."""
+        """Accept a claim in the record, unless it landed after its own give-up (step C9)."""
         if not self._claim_state.accept(lease):
             self._restart_with_new_lease()
             return _AT_ONCE
@@ -199,6 +203,7 @@ class Acquisition:
     def _wait(
         self, record: Record, position: QueuePosition, earliest: float, *, at_most: float
     ) -> _NotYet:
+        """Refresh the ticket, report, and choose the time of the next look (steps W3 and W4)."""
         trouble = self._contender.refresh_ticket()
         self._status = WaitStatus(
             name=self._lock.paths.name,
@@ -215,24 +220,24 @@ class Acquisition:
             trouble=trouble,
         )
         self._observer.on_wait(self._status)
-        spread = 1 + POLL_SPREAD * (2 * self._random.fraction() - 1)
-        poll = min(HEAD_POLL + len(position.ahead), SLOWEST_POLL) * spread
-        ends = [holder.expires_at for holder in record.holders]
-        if record.frozen is not None and record.frozen.until is not None:
-            ends.append(record.frozen.until)
-        known = [end - earliest + SHORTEST_POLL for end in ends]
-        pause = max(min([poll, at_most, *known]), SHORTEST_POLL)
+        pause = next_pause(
+            record,
+            position,
+            earliest=earliest,
+            at_most=at_most,
+            fraction=self._random.fraction(),
+        )
         return _NotYet(pause=pause, decided=True)
 
     def _entered(self, acquired: Acquired) -> Acquired | Stopped:
-        """Look at the stop flag again, then take the tickets away that are served."""
+        """Check the stop flag once more, then delete the tickets that are served (step W6)."""
         if self._stop.is_set():
-            # A claim that nobody wants any more.
+            # The claim landed, but is not wanted any more.
             self._claim_state.revoke()
-            self._leave()
+            self._withdraw()
             return Stopped(waited=self._waited())
         lease = acquired.lease
-        self._contender.clean_up(sent_at=lease.sent_at, beat=lease.timing.renew_every)
+        self._contender.clean_up(sent_at=lease.sent_at, renew_every=lease.timing.renew_every)
         return acquired
 
     def _report_trouble(self, trouble: OutcomeUnknown) -> None:
@@ -240,9 +245,8 @@ class Acquisition:
             self._status = replace(self._status, waited=self._waited(), trouble=str(trouble))
             self._observer.on_wait(self._status)
 
-    def _leave(self) -> None:
-        stray, place = self._claim_state.may_land, self._contender.ticket
-        if withdraw(self._lock, place, stray=stray, random=self._random):
+    def _withdraw(self) -> None:
+        if self._contender.withdraw(claim_may_land=self._claim_state.may_land, random=self._random):
             self._claim_state.clear()
 
     def _waited(self) -> float:

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gcs_ci_lock.errors import PreconditionFailed
-from gcs_ci_lock.locking.lease import Lost, removed_from_record, renewal_overdue
+from gcs_ci_lock.locking.lease import LeaseState, Lost, removed_from_record, renewal_overdue
 from gcs_ci_lock.locking.record_store import RecordStore, VersionedRecord
-from gcs_ci_lock.locking.request import LeaseState
 from gcs_ci_lock.ports import Clock, ObjectInfo, ObjectStore, ServerClock
 from gcs_ci_lock.protocol import transitions
 from gcs_ci_lock.protocol.names import LockPaths

@@ -1,17 +1,19 @@
-"""Where one waiter stands: its place in the queue, its view of the others, and what follows.
+"""One contender in the queue: its ticket, the queue as last listed, and the decision that follows.
 
-It decides with `protocol.admission`, on tickets as fresh as the decision needs; it claims nothing.
+Decides with `protocol.admission`, on tickets as fresh as the decision needs. It claims nothing.
+
+In model/lock.pml: nothing_left_behind.
 """
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
 
 from gcs_ci_lock.errors import LockError, OutcomeUnknown, StoreError
 from gcs_ci_lock.locking.client import LockClient
-from gcs_ci_lock.locking.leaving import CLEAN_UP, delete_abandoned
-from gcs_ci_lock.locking.lineup import Lineup
-from gcs_ci_lock.locking.own_ticket import OwnTicket
+from gcs_ci_lock.locking.own_ticket import OwnTicket, delete_abandoned
 from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.locking.retry import CLEAN_UP_WITHIN, retry
+from gcs_ci_lock.ports import Random
 from gcs_ci_lock.protocol.admission import (
     AlreadyEnded,
     AlreadyHolding,
@@ -21,49 +23,56 @@ from gcs_ci_lock.protocol.admission import (
     decide,
 )
 from gcs_ci_lock.protocol.obsolete import Outdated, Superseded, older_waiters
-from gcs_ci_lock.protocol.queue import Claimant, QueuePosition, active
-from gcs_ci_lock.protocol.record import Record
+from gcs_ci_lock.protocol.queue import Claimant, QueuePosition, active, is_abandoned
+from gcs_ci_lock.protocol.record import Record, Ticket
 from gcs_ci_lock.protocol.server_time import Interval
+
+LIST_EVERY = 30.0
 
 Decided = AlreadyHolding | AlreadyEnded | Outdated | Superseded | MayClaim | MustWait
 
 
 class Contender:
-    """One waiter among all."""
+    """One waiter among all.
+
+    Attributes:
+        ticket: its own ticket.
+    """
 
     def __init__(self, lock: LockClient, request: LockRequest, lease: str) -> None:
-        """Take no place yet; no request is made."""
         self._lock = lock
-        # Who tries only once takes nobody's place, and none of its own.
+        # A single try neither takes a place in the queue nor supersedes anybody.
         self._queues = request.wait > request.spent
-        self._queue = Lineup(lock.tickets)
         self.ticket = OwnTicket(lock, request.claimant(lease))
+        # The queue as last listed; None: list it before the next decision.
+        self._tickets: tuple[Ticket, ...] | None = None
+        self._listed_at = -math.inf
+        self._listed_for: object = None
+        # What must stay unchanged until we may claim, and the boot clock when we first saw it.
+        self._watched: object = None
+        self._watched_since = 0.0
 
     @property
     def claimant(self) -> Claimant:
-        """Who asks."""
+        """What the lock is asked for, and with which place in the queue."""
         return self.ticket.claimant
 
     def note_first_read(self, now: Interval) -> None:
-        """Take note of the first look at the lock; later ones change nothing."""
-        if math.isnan(self.claimant.asked_at):
-            self.ticket.claimant = replace(
-                self.claimant, asked_at=now.earliest, asked_by=now.latest
-            )
+        """Remember when the lock was first read; later calls change nothing."""
+        self.ticket.note_first_read(now)
 
     def decide(self, record: Record, earliest: float) -> Decided:
-        """Decide by the tickets known, and again by a new listing where those will not do.
+        """Decide on the known tickets, and again on a new listing if those are too old (step C5).
 
         Raises:
             StoreError: the queue cannot be listed.
         """
-        tickets = self._queue.tickets
-        decision = decide(record, self.claimant, tickets=tickets, earliest=earliest)
+        decision = decide(record, self.claimant, tickets=self._tickets, earliest=earliest)
         if isinstance(decision, AlreadyHolding | AlreadyEnded | Outdated | Superseded):
             return decision
         boot = self._lock.clock.boottime()
-        if self.ticket.needs_listing or self._queue.is_stale(record, decision, boot):
-            tickets = self._queue.refresh(record, boot)
+        if self.ticket.needs_listing or self._is_stale(record, decision, boot):
+            tickets = self._list(record, boot)
             self.ticket.sync(tickets)
             decision = decide(record, self.claimant, tickets=tickets, earliest=earliest)
         if isinstance(decision, NeedsQueue):
@@ -72,36 +81,35 @@ class Contender:
         return decision
 
     def supersede(self, record: Record, earliest: float) -> bool:
-        """Make older waiters of our line void; tell whether there were any.
+        """Supersede older waiters of the same job; return whether there were any (step W1).
 
         Raises:
-            StoreError: not all of them know; look and call again.
+            StoreError: not every older ticket was marked; read and call again.
         """
-        counted = active(self._queue.tickets or (), record, earliest)
-        older = older_waiters(self.claimant, {ticket.lease: ticket for ticket in counted})
+        older = older_waiters(self.claimant, {t.lease: t for t in self._active(record, earliest)})
         if not older or not self._queues:
             return False
         self.ticket.supersede(older)
-        self._queue.invalidate()
+        self.invalidate()
         return True
 
     def settle_time_left(
         self, position: QueuePosition, record: Record, *, may_claim: bool, looked_at: float
     ) -> float:
-        """Return the seconds for which this must still be seen unchanged; infinite: just wait.
+        """Return for how many more seconds queue and holders must be seen unchanged (step C7).
 
         Args:
-            position: where we stand.
-            record: as settled.
-            may_claim: whether it was decided that we may claim then.
-            looked_at: boot clock before the look that this is based on was begun.
+            position: our place in the queue.
+            record: as `drop_expired` returned it.
+            may_claim: whether a claim is allowed after that; else the result is infinite.
+            looked_at: boot clock before the read that the decision rests on.
         """
         boot = self._lock.clock.boottime() if may_claim else looked_at
-        left = self._queue.settle_time_left(position, record, looked_at=looked_at, boot=boot)
+        left = self._unsettled(position, record, looked_at=looked_at, boot=boot)
         return left if may_claim else math.inf
 
     def refresh_ticket(self) -> str:
-        """Write or refresh the ticket; return why it could not be, or ""."""
+        """Write or refresh the ticket; return why that failed, or ""."""
         try:
             if self._queues:
                 self.ticket.refresh()
@@ -112,37 +120,109 @@ class Contender:
 
     def waiters(self, record: Record, earliest: float) -> int:
         """Return how many wait, this one included."""
-        counted = active(self._queue.tickets or (), record, earliest)
+        counted = self._active(record, earliest)
         return sum(ticket.lease != self.claimant.lease for ticket in counted) + 1
 
     def invalidate(self) -> None:
-        """List the queue before anything else is decided."""
-        self._queue.invalidate()
+        """List the queue before the next decision."""
+        self._tickets = None
 
     def restart_as(self, lease: str) -> None:
-        """Keep the arrival; the old lease id has been served and must never be claimed again."""
+        """Continue under a new lease id with the old arrival.
+
+        The old id was granted once, and must never be claimed again.
+        """
         old = self.ticket
         self.ticket = old.with_lease(lease)
-        self._queue.invalidate()
+        self.invalidate()
         try:
             old.delete()
         except StoreError:
             # It dies by itself, and does not count: its lease is in the history.
             return
 
-    def clean_up(self, *, sent_at: float, beat: float | None) -> None:
-        """Delete our ticket and the dead ones before it; deleting never delays a beat.
+    @property
+    def may_leave_ticket(self) -> bool:
+        """Whether a ticket of ours may be in the bucket."""
+        return self.ticket.may_exist
+
+    def withdraw(self, *, claim_may_land: bool, random: Random) -> bool:
+        """Leave neither a claim nor a ticket behind (step W5); return whether that succeeded.
+
+        Args:
+            claim_may_land: whether a claim of ours may be in the record, now or later.
+            random: jitter.
+        """
+        steps: list[Callable[[], object]] = [self.ticket.delete]
+        if claim_may_land:
+            steps.insert(0, lambda: self._lock.void_claim(self.claimant.lease))
+        clean = True
+        for step in steps:
+            try:
+                retry(self._lock, random, step, within=CLEAN_UP_WITHIN)
+            except LockError:
+                # A ticket dies by itself, and so does a claim that nobody renews.
+                clean = False
+        return clean
+
+    def clean_up(self, *, sent_at: float, renew_every: float | None) -> None:
+        """Delete our ticket and the abandoned ones before it (step W6), without delaying a renewal.
 
         Args:
             sent_at: boot clock of our claim.
-            beat: seconds to the first renewal, or None.
+            renew_every: seconds to the first renewal, or None.
         """
-        until = sent_at + min(beat or CLEAN_UP, CLEAN_UP) / 2
+        until = sent_at + min(renew_every or CLEAN_UP_WITHIN, CLEAN_UP_WITHIN) / 2
         try:
             self.ticket.delete()
             earliest = self._lock.now().earliest
-            dead = self._queue.abandoned_before(self.claimant.arrival, earliest)
-            delete_abandoned(self._lock, dead, until=until)
+            abandoned = self._abandoned_before(self.claimant.arrival, earliest)
+            delete_abandoned(self._lock, abandoned, until=until)
         except LockError:
             # They die by themselves; our own does not count, for we are among the holders.
             return
+
+    def _active(self, record: Record, earliest: float) -> list[Ticket]:
+        return active(self._tickets or (), record, earliest)
+
+    def _abandoned_before(self, arrival: float, earliest: float) -> list[Ticket]:
+        tickets = self._tickets or ()
+        return [t for t in tickets if is_abandoned(t, earliest) and t.arrival <= arrival]
+
+    def _is_stale(
+        self, record: Record, decision: NeedsQueue | MustWait | MayClaim, boot: float
+    ) -> bool:
+        if isinstance(decision, NeedsQueue):
+            return True
+        if decision.position is None:
+            return False
+        # Only tickets are between us and the lock: never claim on an old listing.
+        only_tickets = decision.position.fits_holders and record.frozen is None
+        return (
+            only_tickets
+            or self._listed_for != _fingerprint(record)
+            or boot - self._listed_at >= LIST_EVERY
+        )
+
+    def _list(self, record: Record, boot: float) -> tuple[Ticket, ...]:
+        self._tickets = tickets = self._lock.tickets()
+        self._listed_at = boot
+        self._listed_for = _fingerprint(record)
+        return tickets
+
+    def _unsettled(
+        self, position: QueuePosition, record: Record, *, looked_at: float, boot: float
+    ) -> float:
+        if position.settle_time in (0.0, math.inf):
+            self._watched = None
+            return position.settle_time
+        seen = (tuple(t.lease for t in position.ahead), _fingerprint(record))
+        if seen != self._watched:
+            self._watched = seen
+            self._watched_since = boot
+        return max(position.settle_time - (looked_at - self._watched_since), 0.0)
+
+
+def _fingerprint(record: Record) -> object:
+    """Return what must change before the queue is listed anew; a renewal changes none of it."""
+    return (tuple(h.lease for h in record.holders), record.freed_at, record.frozen)

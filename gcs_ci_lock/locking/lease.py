@@ -1,17 +1,55 @@
 """How a lease was lost, as data with a reason for people."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.record import Holder, PastLease
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.timing import format_duration
+from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.transitions import NotHeld
 
 # Also the note in the history of a lease that its keeper released for that reason.
 MAX_HOLD_OVER = "max-hold is over"
 TOLD_TO_STOP = "its keeper was told to stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseState:
+    """A lease as its own holder believes in it; what the bucket says may differ.
+
+    In model/lock.pml: BELIEVED.
+
+    Attributes:
+        lease: the lease id.
+        token: the fencing token.
+        timing: the lease's times.
+        beat: number of the last acknowledged write.
+        sent_at: boot clock when that write was begun, seconds.
+        expires_at: server time that it stamped.
+    """
+
+    id: str
+    token: int
+    timing: Timing
+    revision: int
+    sent_at: float
+    expires_at: float
+
+    @property
+    def deadline(self) -> float:
+        """Boot clock from which on the lease is lost, whatever cannot be reached."""
+        return self.sent_at + self.timing.give_up
+
+    def believes_held(self, boot: float, latest: float = -math.inf) -> bool:
+        """Tell whether the holder may still believe that it holds the lock.
+
+        Args:
+            boot: the boot clock now.
+            latest: the server time now, at the latest.
+        """
+        return boot < self.deadline and latest < self.expires_at - self.timing.margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
 from gcs_ci_lock.protocol.record import PastLease, Record
 from gcs_ci_lock.protocol.wait_status import WaitStatus

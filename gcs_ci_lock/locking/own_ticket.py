@@ -3,16 +3,22 @@
 It decides nothing about who enters. A ticket that could not be written costs a place, no more.
 """
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
 from gcs_ci_lock.errors import OutcomeUnknown, PreconditionFailed, StoreError
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.protocol.obsolete import job_key
 from gcs_ci_lock.protocol.queue import REFRESH_EVERY, Claimant
 from gcs_ci_lock.protocol.record import Ticket
+from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket, parse_timestamp
+
+MAX_ABANDONED_DELETED: Final = 20
 
 
 class OwnTicket:
@@ -38,6 +44,11 @@ class OwnTicket:
     def may_exist(self) -> bool:
         """Tell whether an object of ours may be in the queue."""
         return self._generation != 0 or not self._certain
+
+    def note_first_read(self, now: Interval) -> None:
+        """Remember when the lock was first read; later calls change nothing."""
+        if math.isnan(self.claimant.asked_at):
+            self.claimant = replace(self.claimant, asked_at=now.earliest, asked_by=now.latest)
 
     def sync(self, tickets: Sequence[Ticket]) -> None:
         """Take note of what a listing showed of our ticket."""
@@ -181,3 +192,15 @@ def delete(lock: LockClient, lease: str, generation: int) -> None:
     lock.store.delete(
         lock.paths.ticket(lease), generation=generation, timeout=lock.timing.write_timeout
     )
+
+
+def delete_abandoned(lock: LockClient, dead: Iterable[Ticket], *, until: float) -> None:
+    """Delete dead tickets, but only up to a moment of the boot clock.
+
+    Raises:
+        StoreError: the rest stays; it counts for nothing.
+    """
+    for ticket in itertools.islice(dead, MAX_ABANDONED_DELETED):
+        if lock.clock.boottime() >= until:
+            return
+        delete(lock, ticket.lease, ticket.generation)

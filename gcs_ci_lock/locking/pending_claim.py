@@ -5,8 +5,8 @@ In model/lock.pml: seen_outside.
 
 from gcs_ci_lock.errors import LockError, OutcomeUnknown, PreconditionFailed
 from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.locking.record_store import VersionedRecord
-from gcs_ci_lock.locking.request import LeaseState
 from gcs_ci_lock.protocol.queue import Claimant
 
 

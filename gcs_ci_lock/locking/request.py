@@ -1,12 +1,26 @@
-"""What is asked for, and what is got: the two small values that travel between the parts."""
+"""What a job asks for: settings as people write them, and one request per lock."""
 
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from gcs_ci_lock.protocol.names import LockPaths
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.duration import format_duration, parse_duration
+from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
 from gcs_ci_lock.protocol.queue import DEFAULT_PRIORITY, Claimant
-from gcs_ci_lock.protocol.record import Owner, Slots
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.slots import Slots, parse_slots
+from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.protocol.ticket_metadata import MAX_PRIORITY
 from gcs_ci_lock.protocol.timing import Timing
+
+QUEUES: Final = ("fifo", "newest")
+MAX_SEQUENCE: Final = 10**18
+MAX_WAIT = 30 * 86_400.0
+MAX_HOLD = 7 * 86_400.0
+
 
 DEFAULT_WAIT = 1800.0
 DEFAULT_MAX_HOLD = 21_600.0
@@ -54,38 +68,90 @@ class LockRequest:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseState:
-    """A lease as its own holder believes in it; what the bucket says may differ.
+def lock_paths(*, name: str, bucket: str) -> LockPaths:
+    """Return the objects of a lock.
 
-    In model/lock.pml: BELIEVED.
+    Raises:
+        UsageError: the bucket is missing, or one of them is not well-formed.
+    """
+    if not bucket.strip():
+        message = (
+            "no bucket is given: expected BUCKET or gs://BUCKET/PREFIX as the action's input "
+            "`bucket`, the option --bucket or the variable GCS_CI_LOCK_BUCKET"
+        )
+        raise UsageError(message)
+    return LockPaths(location=Location.parse(bucket), name=validate_name(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockSettings:
+    """What a job wants, as people write it.
 
     Attributes:
-        lease: the lease id.
-        token: the fencing token.
-        timing: the lease's times.
-        beat: number of the last acknowledged write.
-        sent_at: boot clock when that write was begun, seconds.
-        expires_at: server time that it stamped.
+        names: the locks; all or none are acquired.
+        bucket: BUCKET or gs://BUCKET/PREFIX.
+        slots: an integer from 1, or "unlimited".
+        wait: a duration; 0: one try.
+        ttl: a duration, 30 s to 24 h.
+        max_hold: a duration.
+        queue: "fifo", or "newest".
+        priority: an integer from 0 to 9, higher first.
+        sequence: an integer from 0, or "".
     """
 
-    id: str
-    token: int
-    timing: Timing
-    revision: int
-    sent_at: float
-    expires_at: float
+    names: Sequence[str]
+    bucket: str
+    slots: str = "1"
+    wait: str = "30m"
+    ttl: str = "2m"
+    max_hold: str = "6h"
+    queue: str = "fifo"
+    priority: str = str(DEFAULT_PRIORITY)
+    sequence: str = ""
 
-    @property
-    def deadline(self) -> float:
-        """Boot clock from which on the lease is lost, whatever cannot be reached."""
-        return self.sent_at + self.timing.give_up
+    def requests(self, *, owner: Owner, kept: bool = True) -> tuple[LockRequest, ...]:
+        """Return what is asked of each lock, in the order in which they are to be taken.
 
-    def believes_held(self, boot: float, latest: float = -math.inf) -> bool:
-        """Tell whether the holder may still believe that it holds the lock.
+        That is the same order for everybody, so that no two jobs wait for each other.
 
         Args:
-            boot: the boot clock now.
-            latest: the server time now, at the latest.
+            owner: who asks.
+            kept: whether a keeper will renew the leases; else they last 1.5 times max-hold.
+
+        Raises:
+            UsageError: something is wrong; the message names it.
         """
-        return boot < self.deadline and latest < self.expires_at - self.timing.margin
+        bucket = self.bucket
+        paths = [lock_paths(name=name, bucket=bucket) for name in sorted(set(self.names) or {""})]
+        held_for = _bounded(parse_duration(self.max_hold, "max-hold"), 1.0, MAX_HOLD, "max-hold")
+        timing = Timing.for_ttl(parse_duration(self.ttl, "ttl"))
+        if self.queue not in QUEUES:
+            message = f'queue "{printable(self.queue)}" is not valid: expected fifo or newest'
+            raise UsageError(message)
+        first = LockRequest(
+            paths=paths[0],
+            owner=owner,
+            slots=parse_slots(self.slots),
+            wait=_bounded(parse_duration(self.wait, "wait"), 0.0, MAX_WAIT, "wait"),
+            timing=timing if kept else Timing.without_renewal(held_for),
+            max_hold=held_for,
+            priority=_integer(self.priority, "priority", most=MAX_PRIORITY),
+            newest=self.queue == "newest",
+            sequence=_integer(self.sequence, "sequence") if self.sequence else None,
+        )
+        return tuple(replace(first, paths=one) for one in paths)
+
+
+def _integer(text: str, what: str, most: int = MAX_SEQUENCE) -> int:
+    if re.fullmatch(r"[0-9]{1,19}", text) and int(text) <= most:
+        return int(text)
+    message = f'{what} "{printable(text)}" is not valid: expected an integer from 0 to {most}'
+    raise UsageError(message)
+
+
+def _bounded(seconds: float, least: float, most: float, what: str) -> float:
+    if least <= seconds <= most:
+        return seconds
+    found, lowest, highest = (format_duration(one) for one in (seconds, least, most))
+    message = f"{what} {found} is out of range: expected {lowest} to {highest}"
+    raise UsageError(message)

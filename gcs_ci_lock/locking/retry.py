@@ -1,27 +1,36 @@
-"""How long a waiter goes on asking a storage server that does not answer."""
+"""How long we go on asking a storage server that does not answer."""
 
+import itertools
 from collections.abc import Callable
+from typing import Final, TypeVar
 
 from gcs_ci_lock.errors import OutcomeUnknown, StorageUnreachable
+from gcs_ci_lock.locking.client import LockClient, Released
 from gcs_ci_lock.ports import Clock, Random
 from gcs_ci_lock.protocol.timing import backoff
+from gcs_ci_lock.protocol.transitions import NotHeld
 
-# A server that has not answered once for so long is a wrong address rather than a hiccup.
-LEAST_PATIENCE = 10.0
-MOST_PATIENCE = 60.0
+# A server that has not answered once for this long is a wrong address rather than a hiccup.
+MIN_OUTAGE: Final = 10.0
+MAX_FIRST_OUTAGE: Final = 60.0
+# Seconds for one whole operation outside of a wait, such as a release.
+RETRY_WITHIN: Final = 20.0
+# Seconds for deleting what a waiter leaves behind.
+CLEAN_UP_WITHIN: Final = 10.0
+
+_T = TypeVar("_T")
 
 
 class OutageTimer:
-    """Since when the server has been silent, as one waiter sees it."""
+    """How long the server has not answered one waiter, and how long that is tolerated.
+
+    Args:
+        clock: its boot time counts.
+        random: jitter.
+        budget: seconds that the waiter is ready to wait.
+    """
 
     def __init__(self, clock: Clock, random: Random, *, budget: float) -> None:
-        """Begin at the waiter's beginning.
-
-        Args:
-            clock: whose boot time counts.
-            random: for jitter.
-            budget: seconds that the waiter is ready to wait.
-        """
         self._clock = clock
         self._random = random
         self._budget = budget
@@ -30,24 +39,22 @@ class OutageTimer:
         self._failures = 0
 
     def reset(self) -> None:
-        """Take note of a whole step: a server that only answers reads is as good as silent."""
+        """Note that a whole step succeeded: a server that only answers reads is still in outage."""
         self._answered_at = self._clock.boottime()
         self._failures = 0
 
-    def next_pause(self, trouble: OutcomeUnknown, give_up: Callable[[], object]) -> float:
-        """Return the seconds to wait before the server is asked again.
+    def next_pause(self, trouble: OutcomeUnknown) -> float:
+        """Return the seconds to wait before the next attempt.
 
         Args:
-            trouble: what happened just now.
-            give_up: done before it is given up.
+            trouble: why the last attempt failed.
 
         Raises:
-            StorageUnreachable: it has been silent for too long.
+            StorageUnreachable: the outage has lasted too long.
         """
         left = self._left()
-        # One answer alone that did not come may be that of a claim: look once more.
+        # A single missing answer may be that of a claim: read once more before giving up.
         if left <= 0 and self._failures:
-            give_up()
             raise StorageUnreachable(str(trouble)) from trouble
         pause = min(backoff(self._failures, self._random.fraction()), max(left, 0.0))
         self._failures += 1
@@ -57,5 +64,47 @@ class OutageTimer:
         now = self._clock.boottime()
         waited = now - self._began
         if self._answered_at is None:
-            return min(max(self._budget, LEAST_PATIENCE), MOST_PATIENCE) - waited
-        return max(LEAST_PATIENCE - (now - self._answered_at), self._budget - waited)
+            return min(max(self._budget, MIN_OUTAGE), MAX_FIRST_OUTAGE) - waited
+        return max(MIN_OUTAGE - (now - self._answered_at), self._budget - waited)
+
+
+def retry(
+    lock: LockClient, random: Random, attempt: Callable[[], _T], *, within: float = RETRY_WITHIN
+) -> _T:
+    """Return the result of an attempt; repeat it while the server does not answer.
+
+    Args:
+        lock: its clock counts.
+        random: jitter.
+        attempt: finds out by itself what an earlier attempt has done.
+        within: seconds.
+
+    Raises:
+        StorageUnreachable: no attempt was answered in that time.
+        LockError: as raised by the attempt.
+    """
+    until = lock.clock.boottime() + within
+    for failures in itertools.count():
+        try:
+            return attempt()
+        except OutcomeUnknown as trouble:
+            if lock.clock.boottime() >= until:
+                raise StorageUnreachable(str(trouble)) from trouble
+            lock.clock.sleep(backoff(failures, random.fraction()))
+    raise AssertionError
+
+
+def release(lock: LockClient, lease: str, *, random: Random, note: str = "") -> Released | NotHeld:
+    """Release a lease; repeat while the server does not answer.
+
+    Args:
+        lock: the lock.
+        lease: the lease id.
+        random: jitter.
+        note: why, for the history.
+
+    Raises:
+        StorageUnreachable: no answer came; the lease ends by itself.
+        LockError: as raised by `LockClient.release`.
+    """
+    return retry(lock, random, lambda: lock.release(lease, note=note))

@@ -4,7 +4,6 @@ import json
 import re
 from typing import Any, Final, NoReturn, cast
 
-from gcs_ci_lock.protocol.record import OWNER_FIELDS, UNLIMITED, Owner, Slots
 from gcs_ci_lock.protocol.text import printable
 
 # 50 ends with every text at its longest come to less than a quarter of it.
@@ -103,29 +102,6 @@ class JsonReader:
         if type(value) not in (int, float) or not 0 <= value <= most:
             refuse(f"{self.where}.{key}", f"a number from 0 to {most:g}", value)
         return float(value)
-
-    def lease(self) -> str:
-        """Return the field "lease"."""
-        value = self.text("lease")
-        if not LEASE_ID.fullmatch(value):
-            refuse(f"{self.where}.lease", "1 to 128 letters, digits, - or _", value)
-        return value
-
-    def slots(self) -> Slots:
-        """Return the field "slots"."""
-        value = self.take("slots")
-        if value == "unlimited":
-            return UNLIMITED
-        return self.integer("slots", least=1)
-
-    def owner(self) -> Owner:
-        """Return the field "owner"; fields of it that we do not know change nothing."""
-        fields = JsonReader(f"{self.where}.owner", self.take("owner")).json
-        for key, value in fields.items():
-            if type(value) not in (str, int):
-                refuse(f"{self.where}.owner.{printable(key)}", "a text or an integer", value)
-        # Descriptive only: a field that we do not know changes nothing for the lock.
-        return Owner(**{key: str(fields[key]) for key in OWNER_FIELDS if key in fields})
 
     def items(self, key: str) -> "list[JsonReader]":
         """Return a list of objects."""

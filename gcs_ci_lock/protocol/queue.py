@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gcs_ci_lock.protocol.record import Holder, Owner, Record, Slots, Ticket
+from gcs_ci_lock.protocol.record import Holder, Owner, Record, Ticket
+from gcs_ci_lock.protocol.slots import Slots
 from gcs_ci_lock.protocol.timing import renew_interval
 
 TICKET_LIFE = 90.0

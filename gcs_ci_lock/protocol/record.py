@@ -8,9 +8,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal, get_args
 
-# How many holders a job tolerates in total, itself included: an integer >= 1 or UNLIMITED.
-Slots = float
-UNLIMITED: Final = math.inf
+from gcs_ci_lock.protocol.slots import Slots
 
 HISTORY_LENGTH = 50
 SEQUENCES_LENGTH = 100

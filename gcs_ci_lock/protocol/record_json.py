@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from gcs_ci_lock.errors import RecordInvalid, UsageError
 from gcs_ci_lock.protocol.json_reader import (
+    LEASE_ID,
     MAX_INTEGER,
     MAX_RECORD_BYTES,
     InvalidJson,
@@ -28,8 +29,8 @@ from gcs_ci_lock.protocol.record import (
     PastLease,
     Record,
 )
-from gcs_ci_lock.protocol.text import truncated
-from gcs_ci_lock.protocol.ticket_metadata import encode_slots
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots
+from gcs_ci_lock.protocol.text import printable, truncated
 
 SCHEMA: Final = 1
 
@@ -114,9 +115,9 @@ def _decode_record(document: Json, name: str) -> Record:
 
 def _decode_holder(item: JsonReader, fence: int) -> Holder:
     holder = Holder(
-        lease=item.lease(),
-        owner=item.owner(),
-        slots=item.slots(),
+        lease=read_lease(item),
+        owner=read_owner(item),
+        slots=read_slots(item),
         # A token above the fence would be handed out a second time.
         token=item.integer("token", least=1, most=fence),
         asked_at=item.number("asked_at"),
@@ -134,8 +135,8 @@ def _decode_ended(item: JsonReader) -> PastLease:
     if outcome not in OUTCOMES:
         refuse(f"{item.where}.outcome", " or ".join(OUTCOMES), outcome)
     ended = PastLease(
-        lease=item.lease(),
-        owner=item.owner(),
+        lease=read_lease(item),
+        owner=read_owner(item),
         token=item.integer("token"),
         asked_at=item.number("asked_at"),
         granted_at=item.number("granted_at"),
@@ -177,7 +178,7 @@ def _encode_holder(holder: Holder) -> Json:
     return {
         "lease": holder.lease,
         "owner": _encode_owner(holder.owner),
-        "slots": encode_slots(holder.slots),
+        "slots": format_slots(holder.slots),
         "token": holder.token,
         "asked_at": holder.asked_at,
         "granted_at": holder.granted_at,
@@ -209,3 +210,40 @@ def _encode_freeze(frozen: Freeze | None) -> Json | None:
         "since": frozen.since,
         "until": frozen.until,
     }
+
+
+def read_lease(item: JsonReader) -> str:
+    """Return the field "lease".
+
+    Raises:
+        InvalidJson: it is not a lease id.
+    """
+    value = item.text("lease")
+    if not LEASE_ID.fullmatch(value):
+        refuse(f"{item.where}.lease", "1 to 128 letters, digits, - or _", value)
+    return value
+
+
+def read_slots(item: JsonReader) -> Slots:
+    """Return the field "slots".
+
+    Raises:
+        InvalidJson: it is neither an integer from 1 nor "unlimited".
+    """
+    value = item.take("slots")
+    if value == "unlimited":
+        return UNLIMITED
+    return item.integer("slots", least=1)
+
+
+def read_owner(item: JsonReader) -> Owner:
+    """Return the field "owner"; unknown fields in it are ignored: they only describe.
+
+    Raises:
+        InvalidJson: a field is neither a text nor an integer.
+    """
+    fields = JsonReader(f"{item.where}.owner", item.take("owner")).json
+    for key, value in fields.items():
+        if type(value) not in (str, int):
+            refuse(f"{item.where}.owner.{printable(key)}", "a text or an integer", value)
+    return Owner(**{key: str(fields[key]) for key in OWNER_FIELDS if key in fields})

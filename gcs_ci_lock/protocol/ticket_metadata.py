@@ -1,39 +1,20 @@
-"""Tickets as custom metadata of their objects, and the words that people write for slots."""
+"""Tickets as custom metadata of their objects."""
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.protocol.json_reader import LEASE_ID, InvalidJson, JsonReader
-from gcs_ci_lock.protocol.record import OWNER_FIELDS, UNLIMITED, Slots, Ticket
+from gcs_ci_lock.protocol.record import OWNER_FIELDS, Ticket
+from gcs_ci_lock.protocol.record_json import read_owner
+from gcs_ci_lock.protocol.slots import format_slots, parse_slots
 from gcs_ci_lock.protocol.text import printable
 
 TICKET_SCHEMA: Final = "1"
 MAX_PRIORITY: Final = 9
-
-
-def encode_slots(slots: Slots) -> int | str:
-    """Return slots as they are written: an integer or "unlimited"."""
-    return "unlimited" if slots == UNLIMITED else int(slots)
-
-
-def parse_slots(text: str) -> Slots:
-    """Read slots as people write them.
-
-    Raises:
-        UsageError: neither an integer >= 1 nor "unlimited".
-    """
-    text = text.strip()
-    if text == "unlimited":
-        return UNLIMITED
-    if re.fullmatch(r"[0-9]{1,9}", text) and int(text) >= 1:
-        return int(text)
-    message = f'slots "{printable(text)}" is not valid: expected an integer from 1, or "unlimited"'
-    raise UsageError(message)
 
 
 def parse_timestamp(text: str) -> float | None:
@@ -54,7 +35,7 @@ def encode_ticket(ticket: Ticket) -> dict[str, str]:
     shown = {key: printable(value) for key, value in owner.items() if value}
     metadata = {
         "schema": TICKET_SCHEMA,
-        "slots": str(encode_slots(ticket.slots)),
+        "slots": str(format_slots(ticket.slots)),
         "ttl": repr(ticket.ttl),
         "priority": str(ticket.priority),
         "line": printable(ticket.job_key),
@@ -86,7 +67,8 @@ def decode_ticket(
         slots = parse_slots(metadata.get("slots", ""))
         ttl = float(metadata.get("ttl", ""))
         priority = int(metadata.get("priority", ""))
-        owner = JsonReader("ticket", {"owner": json.loads(metadata.get("owner", "{}"))}).owner()
+        fields = json.loads(metadata.get("owner", "{}"))
+        owner = read_owner(JsonReader("ticket", {"owner": fields}))
     except (ValueError, RecursionError, UsageError, InvalidJson):
         return None
     well_formed = (

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from gcs_ci_lock.protocol.queue import QueuePosition, max_renewable
-from gcs_ci_lock.protocol.record import Record, Slots
+from gcs_ci_lock.protocol.record import Record
+from gcs_ci_lock.protocol.slots import Slots
 from gcs_ci_lock.protocol.timing import DEFAULT_TTL
 
 

@@ -4,10 +4,11 @@ import math
 import re
 from datetime import UTC, datetime
 
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.queue import QueuePosition
-from gcs_ci_lock.protocol.record import UNLIMITED, Freeze, Owner, Slots
+from gcs_ci_lock.protocol.record import Freeze, Owner
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from gcs_ci_lock.protocol.text import MAX_FOREIGN, printable
-from gcs_ci_lock.protocol.timing import format_duration
 
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 _TEENS = range(11, 14)

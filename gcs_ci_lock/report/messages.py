@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from gcs_ci_lock.errors import LeaseLost
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.locking.outcome import Obsolete
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
 from gcs_ci_lock.protocol.record import Holder, PastLease
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.estimate import estimate
 from gcs_ci_lock.report.format import about, freeze_end, freeze_text, link, place_text, who

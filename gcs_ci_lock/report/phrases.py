@@ -1,8 +1,9 @@
 """What is said of a holder and of one's own place, wherever it is shown."""
 
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.record import Holder
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.timing import format_duration, renew_interval
+from gcs_ci_lock.protocol.timing import renew_interval
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.estimate import estimate
 from gcs_ci_lock.report.format import about, clock_time, place_text, slots_text

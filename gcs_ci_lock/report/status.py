@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.record import Holder, Owner, Record, Ticket
+from gcs_ci_lock.protocol.slots import format_slots
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.ticket_metadata import encode_slots
-from gcs_ci_lock.protocol.timing import format_duration
 from gcs_ci_lock.report.format import clock_time, freeze_text, link, ordinal, slots_text, who
 
 MOST_SHOWN = 8
@@ -71,7 +71,7 @@ def status_json(status: LockStatus) -> dict[str, Any]:
                 "lease": holder.lease,
                 "token": holder.token,
                 "owner": _owner(holder.owner),
-                "slots": encode_slots(holder.slots),
+                "slots": format_slots(holder.slots),
                 "asked_at": holder.asked_at,
                 "granted_at": holder.granted_at,
                 "expires_at": holder.expires_at,
@@ -86,7 +86,7 @@ def status_json(status: LockStatus) -> dict[str, Any]:
                 "place": place,
                 "lease": ticket.lease,
                 "owner": _owner(ticket.owner),
-                "slots": encode_slots(ticket.slots),
+                "slots": format_slots(ticket.slots),
                 "priority": ticket.priority,
                 "arrived_at": ticket.arrival,
                 "waited_s": round(now - ticket.arrival, 3),

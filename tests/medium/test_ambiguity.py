@@ -16,12 +16,13 @@ import pytest
 import requests
 
 from gcs_ci_lock.dry_run.emulator import EmbeddedServer
-from gcs_ci_lock.keepalive import handed
 from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
 from gcs_ci_lock.locking.acquisition import Acquisition
 from gcs_ci_lock.locking.client import LockClient, Released
+from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.locking.outcome import Acquired, Stopped
-from gcs_ci_lock.locking.request import LeaseState, LockRequest
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.protocol.names import Location, LockPaths
@@ -311,7 +312,7 @@ def test_a_release_ends_its_lease_once(scene: Scene, fault: Fault, effect: Effec
     post_step = scene.another()
     scene.proxy.plan(fault, "POST", RECORD)
 
-    released = handed.release(post_step.lock, lease, random=post_step.random)
+    released = release(post_step.lock, lease, random=post_step.random)
 
     the_counting_write(scene, effect)
     assert isinstance(released, Released)
@@ -420,7 +421,7 @@ def test_a_write_that_arrives_when_the_next_one_holds_leaves_it_alone(
     scene.proxy.plan(LATE, "POST", RECORD)
     if operation == "beat":
         scene.ours.keep_for_one_beat(acquired)
-    handed.release(scene.ours.lock, acquired.lease.id, random=scene.ours.random)
+    release(scene.ours.lock, acquired.lease.id, random=scene.ours.random)
     rival = scene.other.hold(wait=0.0)
     before = scene.bucket.body("prod")
 
@@ -438,7 +439,7 @@ def test_a_ticket_that_arrives_when_its_waiter_has_entered_keeps_nobody_out(scen
 
     def once_it_stands() -> bool:
         if acknowledged(scene, QUEUE) and scene.record()["holders"]:
-            handed.release(scene.other.lock, holder.id, random=scene.other.random)
+            release(scene.other.lock, holder.id, random=scene.other.random)
         return False
 
     acquired = scene.ours.hold(stop=Between(once_it_stands))

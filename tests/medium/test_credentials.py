@@ -10,7 +10,7 @@ import pytest
 
 from gcs_ci_lock.errors import Denied, OutcomeUnknown, UsageError
 from gcs_ci_lock.locking.client import LockClient
-from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.queue import Claimant
 from gcs_ci_lock.protocol.record import Owner

@@ -10,7 +10,7 @@ import pytest
 
 from gcs_ci_lock.dry_run.emulator import EmbeddedServer
 from gcs_ci_lock.errors import BucketMissing, PreconditionFailed
-from gcs_ci_lock.keepalive.handed import end_lease
+from gcs_ci_lock.keepalive.adopted import end_lease
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.acquisition import Acquisition
 from gcs_ci_lock.locking.client import LockClient, Released

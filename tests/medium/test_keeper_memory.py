@@ -40,7 +40,7 @@ def test_ten_thousand_beats_leave_nothing_behind() -> None:
         random=client.random,
         max_hold=10 * 86_400.0,
         began=lease.sent_at,
-        tried=tried,
+        on_attempt=tried,
     )
     try:
         result = keeper.run(client.stop)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gcs_ci_lock.protocol.record import UNLIMITED
+from gcs_ci_lock.protocol.slots import UNLIMITED
 from tests.simulation.__main__ import broken_in
 from tests.simulation.cloud import Weather
 from tests.simulation.plans import Plan

@@ -4,15 +4,16 @@ import random
 from dataclasses import dataclass, field
 
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.keepalive.handed import release
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.locking.acquisition import Acquisition
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete
 from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Verifier
-from gcs_ci_lock.protocol.record import Owner, Slots
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.slots import Slots
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from tests.simulation.cloud import Client

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.protocol.record import HISTORY_LENGTH, UNLIMITED, Owner, Slots
+from gcs_ci_lock.protocol.record import HISTORY_LENGTH, Owner
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from tests.simulation.cloud import EPOCH, Client, Cloud
 from tests.simulation.properties import BrokenError, Expected, Seen
 from tests.simulation.reading import beats, fits, parsed

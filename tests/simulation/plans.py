@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 from gcs_ci_lock.protocol.names import Location, LockPaths
-from gcs_ci_lock.protocol.record import UNLIMITED, Slots
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from tests.simulation.cloud import Weather
 from tests.simulation.properties import Expected
 

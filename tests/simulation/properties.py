@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.protocol.record import Slots
+from gcs_ci_lock.protocol.slots import Slots
 from tests.simulation.cloud import Client
 
 Property = Literal[

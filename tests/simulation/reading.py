@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from gcs_ci_lock.protocol.record import Slots
+from gcs_ci_lock.protocol.slots import Slots
 
 
 def parsed(body: bytes | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 
 from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.protocol.record import Slots
+from gcs_ci_lock.protocol.slots import Slots
 from tests.simulation.cloud import Client, Cloud
 from tests.simulation.job import Chance, Job
 from tests.simulation.judge import Judge

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.locking.client import LockClient
-from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.protocol.queue import Claimant
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.server_time import MAX_RATE_RATIO, Sample, ServerTime

@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.protocol.queue import QueuePosition
-from gcs_ci_lock.protocol.record import (
-    UNLIMITED,
-    Freeze,
-    Holder,
-    Outcome,
-    Owner,
-    PastLease,
-    Record,
-    Slots,
-    Ticket,
-)
+from gcs_ci_lock.protocol.record import Freeze, Holder, Outcome, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.estimate import HOLDS_LOOKED_AT, estimate, typical_hold
 from gcs_ci_lock.report.format import about

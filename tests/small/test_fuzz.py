@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import LockError, RecordInvalid, UsageError
-from gcs_ci_lock.keepalive.handed import adopt, end_lease
+from gcs_ci_lock.keepalive.adopted import adopt, end_lease
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.acquisition import Acquisition
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
-from gcs_ci_lock.locking.settings import MAX_HOLD, MAX_WAIT, LockSettings
+from gcs_ci_lock.locking.request import MAX_HOLD, MAX_WAIT, LockSettings
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER
 from gcs_ci_lock.protocol.record import (
@@ -34,13 +34,9 @@ from gcs_ci_lock.protocol.record import (
     Ticket,
 )
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
+from gcs_ci_lock.protocol.slots import format_slots, parse_slots
 from gcs_ci_lock.protocol.text import printable, truncated
-from gcs_ci_lock.protocol.ticket_metadata import (
-    decode_ticket,
-    encode_slots,
-    encode_ticket,
-    parse_slots,
-)
+from gcs_ci_lock.protocol.ticket_metadata import decode_ticket, encode_ticket
 from gcs_ci_lock.protocol.timing import MAX_TTL, MIN_TTL
 from gcs_ci_lock.protocol.transitions import NotHeld
 from tests.support.fakes import EPOCH, PATHS, Client, World
@@ -508,7 +504,7 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
     assert holder == replace(
         holder, owner=Owner(reason=truncated(owner.reason)), slots=request.slots
     )
-    assert parse_slots(str(encode_slots(request.slots))) == request.slots
+    assert parse_slots(str(format_slots(request.slots))) == request.slots
     assert 0 <= request.wait <= MAX_WAIT
     assert 1 <= request.max_hold <= MAX_HOLD
     assert MIN_TTL <= holder.ttl == request.timing.ttl <= MAX_TTL

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.locking.request import LeaseState, LockRequest
+from gcs_ci_lock.locking.lease import LeaseState
+from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.protocol.names import Location, LockPaths
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.timing import Timing

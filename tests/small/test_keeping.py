@@ -6,8 +6,7 @@ import pytest
 
 from gcs_ci_lock.errors import OutcomeUnknown, RecordInvalid
 from gcs_ci_lock.keepalive.keeper import KeeperStopped
-from gcs_ci_lock.locking.lease import Lost
-from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.locking.lease import LeaseState, Lost
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, World
 from tests.support.faults import Outage, nth_write

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from gcs_ci_lock.errors import Denied, OutcomeUnknown, StorageUnreachable
-from gcs_ci_lock.keepalive.handed import adopt, end_lease, release
+from gcs_ci_lock.keepalive.adopted import adopt, end_lease
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.client import Released
-from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.lease import LeaseState, Lost
 from gcs_ci_lock.locking.outcome import Acquired, Stopped
-from gcs_ci_lock.locking.request import LeaseState
+from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.platforms.detect import detect_owner
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from gcs_ci_lock.protocol.transitions import NotHeld
@@ -184,7 +184,7 @@ def test_what_a_killed_main_step_left_in_the_queue_is_taken_away() -> None:
     world.client("holder", ttl=600).hold()
     main = world.client("a")
     waiter = main.waiter()
-    waiter._leave = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it is killed
+    waiter._withdraw = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it is killed
     world.clock.after(3.0, main.stop.set)
     waiter.run()
     post = world.client("post")

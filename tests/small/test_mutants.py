@@ -10,16 +10,16 @@ import pytest
 
 from gcs_ci_lock.errors import RecordInvalid, UsageError
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.locking.lease import Lost, removed_from_record, renewal_overdue
-from gcs_ci_lock.locking.request import LeaseState
-from gcs_ci_lock.locking.settings import LockSettings
+from gcs_ci_lock.locking.lease import LeaseState, Lost, removed_from_record, renewal_overdue
+from gcs_ci_lock.locking.request import LockSettings
 from gcs_ci_lock.protocol.admission import AlreadyEnded, decide
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
 from gcs_ci_lock.protocol.names import Location, validate_name
 from gcs_ci_lock.protocol.queue import Claimant, fits
-from gcs_ci_lock.protocol.record import UNLIMITED, Freeze, Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.record import Freeze, Holder, Owner, PastLease, Record, Ticket
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.server_time import Interval, Sample, ServerTime
+from gcs_ci_lock.protocol.slots import UNLIMITED
 from gcs_ci_lock.protocol.ticket_metadata import decode_ticket, encode_ticket
 from gcs_ci_lock.protocol.timing import Timing, backoff
 from gcs_ci_lock.protocol.transitions import NotHeld, drop_expired, renew

@@ -34,7 +34,7 @@ def stays(client: Client, *, newest: bool = True, seconds: float = 0.5) -> None:
     """Let a client wait for so long, and then stand still for ever with its ticket."""
     client.clock.after(seconds, client.stop.set)
     waiter = client.waiter(newest=newest)
-    waiter._leave = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it stands still
+    waiter._withdraw = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it stands still
     waiter.run()
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.locking.acquisition import POLL_SPREAD, SLOWEST_POLL
+from gcs_ci_lock.locking.polling import POLL_SPREAD, SLOWEST_POLL
 from gcs_ci_lock.protocol.queue import Claimant, active, fits, is_abandoned, position_of
-from gcs_ci_lock.protocol.record import UNLIMITED, Holder, Owner, PastLease, Record, Slots, Ticket
+from gcs_ci_lock.protocol.record import Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from tests.support.strategies import SLOTS
 
 OWNER = Owner()

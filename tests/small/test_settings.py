@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.locking.settings import LockSettings
-from gcs_ci_lock.protocol.record import UNLIMITED, Owner
+from gcs_ci_lock.locking.request import LockRequest, LockSettings
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.slots import UNLIMITED
 
 pytestmark = pytest.mark.example
 

@@ -9,9 +9,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from gcs_ci_lock.protocol.admission import AlreadyEnded, AlreadyHolding, MayClaim, decide
 from gcs_ci_lock.protocol.queue import Claimant, fits
-from gcs_ci_lock.protocol.record import HISTORY_LENGTH, UNLIMITED, Owner, Record, Slots
+from gcs_ci_lock.protocol.record import HISTORY_LENGTH, Owner, Record
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from gcs_ci_lock.protocol.transitions import (
     NotHeld,
     Stamped,

@@ -7,15 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.record import OWNER_FIELDS, UNLIMITED, Owner, Slots, Ticket
+from gcs_ci_lock.protocol.record import OWNER_FIELDS, Owner, Ticket
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots, parse_slots
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.protocol.ticket_metadata import (
-    decode_ticket,
-    encode_slots,
-    encode_ticket,
-    parse_slots,
-    parse_timestamp,
-)
+from gcs_ci_lock.protocol.ticket_metadata import decode_ticket, encode_ticket, parse_timestamp
 from tests.support.strategies import OWNERS, SLOTS, TEXTS
 
 CREATED = "2026-11-23T14:02:11.250000+00:00"
@@ -149,7 +144,7 @@ def test_the_owner_is_json_for_people_with_other_tools() -> None:
 )
 def test_slots_are_read_as_people_write_them(text: str, slots: Slots) -> None:
     assert parse_slots(text) == slots
-    assert parse_slots(str(encode_slots(slots))) == slots
+    assert parse_slots(str(format_slots(slots))) == slots
 
 
 @pytest.mark.example

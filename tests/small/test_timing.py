@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.timing import Timing, backoff, format_duration, parse_duration
+from gcs_ci_lock.protocol.duration import format_duration, parse_duration
+from gcs_ci_lock.protocol.timing import Timing, backoff
 
 DAY = 86_400.0
 

@@ -4,7 +4,7 @@ import pytest
 
 from gcs_ci_lock.errors import OutcomeUnknown, StorageUnreachable
 from gcs_ci_lock.locking.outcome import Acquired, Stopped, TimedOut
-from gcs_ci_lock.protocol.record import UNLIMITED
+from gcs_ci_lock.protocol.slots import UNLIMITED
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, Client, World
 from tests.support.faults import Outage, nth_write
@@ -16,7 +16,7 @@ def queue_up(world: World, client: Client) -> None:
     """Let a client take its place in the queue and fall asleep there for ever."""
     client.clock.after(0.5, client.stop.set)
     waiter = client.waiter()
-    waiter._leave = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it just dies
+    waiter._withdraw = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it just dies
     assert isinstance(waiter.run(), Stopped)
     assert client.diary.leases[0] in world.tickets()
 

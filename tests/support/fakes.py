@@ -12,7 +12,8 @@ from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.verifier import NoVerifier
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.names import Location, LockPaths
-from gcs_ci_lock.protocol.record import Owner, Slots
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.slots import Slots
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.storage.memory import MemoryBucket, MemoryStore, Moment, Request

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from gcs_ci_lock.protocol.queue import QueuePosition
-from gcs_ci_lock.protocol.record import UNLIMITED, Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.record import Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.slots import UNLIMITED
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.status import LockStatus
 

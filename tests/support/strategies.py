@@ -5,14 +5,13 @@ from hypothesis import strategies as st
 from gcs_ci_lock.protocol.record import (
     OUTCOMES,
     OWNER_FIELDS,
-    UNLIMITED,
     Freeze,
     Holder,
     Owner,
     PastLease,
     Record,
-    Slots,
 )
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 
 # What a stranger may have put into a text: anything that JSON can carry, lone surrogates included.
 TEXTS = st.text(st.characters(codec=None, categories=None), max_size=30)

@@ -71,8 +71,8 @@ ANSWERS = (
         f"{SMALL}claiming.py::test_a_claim_that_nobody_wants_any_more_is_released_at_once",
         (
             WAITING,
-            "if self._stop.is_set():\n            # A claim",
-            "if self._began < 0:\n            # A claim",
+            "if self._stop.is_set():\n            # The claim",
+            "if self._began < 0:\n            # The claim",
         ),
     ),
     wrong(

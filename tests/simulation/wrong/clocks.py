@@ -6,7 +6,7 @@ LOCK = "gcs_ci_lock/locking/client.py"
 CLOCK = "gcs_ci_lock/system/clock.py"
 INSTANT = "gcs_ci_lock/protocol/server_time.py"
 TIMING = "gcs_ci_lock/protocol/timing.py"
-REQUEST = "gcs_ci_lock/locking/request.py"
+LEASE = "gcs_ci_lock/locking/lease.py"
 PROTOCOL = "gcs_ci_lock/protocol/transitions.py"
 SMALL = "tests/small/test_"
 
@@ -35,7 +35,7 @@ CLOCKS = (
     wrong(
         "no deadline on the holder's own clock",
         "no renewal after give-up",
-        (REQUEST, "return boot < self.deadline and latest", "return latest"),
+        (LEASE, "return boot < self.deadline and latest", "return latest"),
     ),
     wrong(
         "the deadline counts from the answer",

@@ -3,6 +3,7 @@
 from tests.simulation.planted import wrong
 
 LOCK = "gcs_ci_lock/locking/client.py"
+POLLING = "gcs_ci_lock/locking/polling.py"
 WAITING = "gcs_ci_lock/locking/acquisition.py"
 ADMISSION = "gcs_ci_lock/protocol/admission.py"
 QUEUE = "gcs_ci_lock/protocol/queue.py"
@@ -79,11 +80,11 @@ LINE = (
     wrong(
         "the next in line looks every 30 s",
         "bounded hand-over",
-        (WAITING, "SLOWEST_POLL) * spread", "SLOWEST_POLL) * spread + 29.0"),
+        (POLLING, "SLOWEST_POLL) * spread", "SLOWEST_POLL) * spread + 29.0"),
     ),
     wrong(
         "a cancelled waiter leaves its ticket",
         "cancel leaves nothing",
-        ("gcs_ci_lock/locking/leaving.py", "object]] = [ticket.delete]", "object]] = []"),
+        ("gcs_ci_lock/locking/contender.py", "object]] = [self.ticket.delete]", "object]] = []"),
     ),
 )

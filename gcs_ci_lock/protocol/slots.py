@@ -1,0 +1,32 @@
+"""Slots: how many jobs may hold a lock together, as each of them sees it."""
+
+import math
+import re
+from typing import Final
+
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.text import printable
+
+# How many holders a job tolerates in total, itself included: an integer >= 1, or UNLIMITED.
+Slots = float
+UNLIMITED: Final = math.inf
+
+
+def parse_slots(text: str) -> Slots:
+    """Read slots as people write them.
+
+    Raises:
+        UsageError: neither an integer >= 1 nor "unlimited".
+    """
+    text = text.strip()
+    if text == "unlimited":
+        return UNLIMITED
+    if re.fullmatch(r"[0-9]{1,9}", text) and int(text) >= 1:
+        return int(text)
+    message = f'slots "{printable(text)}" is not valid: expected an integer from 1, or "unlimited"'
+    raise UsageError(message)
+
+
+def format_slots(slots: Slots) -> int | str:
+    """Return slots as records and people write them: an integer, or "unlimited"."""
+    return "unlimited" if slots == UNLIMITED else int(slots)
