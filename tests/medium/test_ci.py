@@ -111,3 +111,39 @@ def test_an_action_is_pinned_to_one_commit_everywhere_and_says_its_version() -> 
         use for use in foreign if not re.fullmatch(r"\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
     ] == []
     assert len({use.partition("@")[0] for use in foreign}) == len(foreign)
+
+
+def test_dependabot_looks_wherever_something_is_pinned() -> None:
+    updates = {one["package-ecosystem"]: one for one in load(".github/dependabot.yml")["updates"]}
+    examples = {f"/{file.parent.relative_to(ROOT)}" for file in ROOT.glob("examples/**/*.yml")}
+    pinned = {
+        folder
+        for folder in examples
+        if any("# v" in file.read_text() for file in (ROOT / folder[1:]).glob("*.yml"))
+    }
+
+    assert set(updates["github-actions"]["directories"]) == {"/"} | pinned
+    assert list((ROOT / updates["docker"]["directory"][1:]).glob("Dockerfile"))
+    assert list((ROOT / updates["pip"]["directory"][1:]).glob("*.txt"))
+    assert all(one["cooldown"]["default-days"] >= 7 for one in updates.values())
+    assert all(len(one["groups"]) == 1 for one in updates.values())
+
+
+def test_a_bug_report_asks_for_what_finds_a_bug() -> None:
+    fields = {
+        field["id"]: field
+        for field in load(".github/ISSUE_TEMPLATE/bug.yml")["body"]
+        if field["type"] != "markdown"
+    }
+
+    assert {"version", "status", "log", "expected"} <= set(fields)
+    assert all(field["validations"]["required"] for field in fields.values())
+    assert "gcs-ci-lock status NAME --json" in fields["status"]["attributes"]["description"]
+
+
+def test_paths_that_the_templates_name_exist() -> None:
+    template = (ROOT / ".github" / "pull_request_template.md").read_text()
+    paths = re.findall(r"\b((?:tests|docs|model)/[\w./]+\w|\w+\.md)\b", template)
+
+    assert len(paths) >= 4
+    assert [path for path in paths if not (ROOT / path).exists()] == []
