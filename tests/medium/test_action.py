@@ -37,7 +37,9 @@ def test_main_takes_the_lock_and_post_gives_it_back(bucket: TestBucket, tmp_path
     assert step.outputs["fencing-token"] == str(holder["token"])
     assert step.outputs["lease-id"] == holder["lease"]
     assert step.outputs["lock-uri"] == f"{bucket.uri}/prod"
-    assert step.outputs["waited-seconds"] == "0"
+    # What the record tells of it: 0 where nothing else slows the claim.
+    waited = holder["granted_at"] - holder["asked_at"]
+    assert abs(int(step.outputs["waited-seconds"]) - waited) <= 1.5
     assert step.outputs["took-over"] == "false"
     # Valid for max-hold, so half as long again.
     assert holder["ttl"] == 900
@@ -292,7 +294,7 @@ def test_a_log_that_cannot_be_written_does_not_fail_the_step(
             stdin=subprocess.DEVNULL,
             stdout=full,
             stderr=full,
-            timeout=15,
+            timeout=60,
             check=False,
         )
 

@@ -89,13 +89,13 @@ def test_a_step_that_holds_keeps_several_until_it_is_cancelled(
 ) -> None:
     step = step_of(bucket, tmp_path, mode="hold", name="db\nweb", keep_alive="auto")
     process = step.start("entrypoint")
-    until(lambda: holders(bucket, "web") != [])
+    until(lambda: "acquired" in step.outputs)
 
-    held = holders(bucket, "db")
+    held = [*holders(bucket, "db"), *holders(bucket, "web")]
     process.send_signal(signal.SIGINT)
     main = ended(process)
 
-    assert len(held) == 1
+    assert len(held) == 2
     assert main.exit_code == 0, main
     assert [*holders(bucket, "db"), *holders(bucket, "web")] == []
 

@@ -34,6 +34,12 @@ class Project:
         file.parent.mkdir(exist_ok=True)
         file.write_text(source)
 
+    def change(self, before: str, after: str) -> None:
+        """Let our conftest.py say something else."""
+        file = self.root / "tests" / "conftest.py"
+        assert before in file.read_text()
+        file.write_text(file.read_text().replace(before, after))
+
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("GCS_CI_LOCK_")}
         return subprocess.run(
@@ -89,6 +95,28 @@ def test_it():
 
     assert result.returncode == 1
     assert "a small test may take 2 s" in result.stdout
+
+
+@pytest.mark.parametrize(("waited", "exit_code"), [(0, 1), (2_000_000, 0)])
+def test_a_medium_test_that_takes_too_long_fails_unless_the_machine_was_busy(
+    project: Project, waited: int, exit_code: int
+) -> None:
+    project.change('Path("/proc/pressure/cpu")', 'Path("pressure")')
+    project.change("MEDIUM_LIMIT: Final = 20.0", "MEDIUM_LIMIT: Final = 0.5")
+    pressure = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\\n"
+    source = f"""\
+import pathlib, time
+def test_it():
+    time.sleep(1)
+    pathlib.Path("pressure").write_text("{pressure.format(7 + waited)}")
+"""
+    project.write("medium/test_it.py", source)
+    (project.root / "pressure").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=7\n")
+
+    result = project.run()
+
+    assert result.returncode == exit_code, result.stdout
+    assert ("a medium test may take 0.5 s" in result.stdout) == bool(exit_code)
 
 
 def test_sizes_run_in_their_order_and_are_marked(project: Project) -> None:
