@@ -1,6 +1,7 @@
 """Sizes and limits of the tests, as tests/README.md describes them."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -36,9 +37,30 @@ settings.register_profile(
 settings.load_profile("gcs-ci-lock")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop() -> None:
-    """Let hypothesis make its table of characters: two seconds in a new checkout."""
+    """Forget what was inherited; let hypothesis make its table of characters.
+
+    The table takes two seconds in a new checkout, which are no test's.
+    """
+    inherit_nothing()
     find(text(min_size=1), lambda _: True)
+
+
+def inherit_nothing() -> None:
+    """Let what tests start begin as in a shell of its own, whatever this run was started by.
+
+    Under nohup, or in the background, some signals are ignored, and every program that is started
+    would go on ignoring them. We go on too, but by a handler, and that no program inherits.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o022)
+    # The options of this run are not those of one that a test starts.
+    os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -40,10 +40,13 @@ class Project:
         assert before in file.read_text()
         file.write_text(file.read_text().replace(before, after))
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GCS_CI_LOCK_")}
+    def run(
+        self, *arguments: str, within: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        ours = ("GCS_CI_LOCK_", "PYTEST_XDIST_")
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         return subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments],
+            [*within, sys.executable, "-m", "pytest", *arguments],
             cwd=self.root,
             env=inherited | environment,
             capture_output=True,
@@ -180,3 +183,28 @@ def test_an_expected_failure_is_no_skip(project: Project) -> None:
     project.write("small/test_it.py", source)
 
     assert project.run(GCS_CI_LOCK_TESTS_FORBID_SKIPS="1").returncode == 0
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["no worker", "a worker"])
+def test_what_a_test_starts_inherits_nothing_of_what_started_the_tests(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    started = """\
+import os, signal
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD):
+    assert signal.getsignal(number) is signal.SIG_DFL, number
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+assert os.umask(0) == 0o022
+assert "PYTEST_ADDOPTS" not in os.environ
+"""
+    source = f"""\
+import subprocess, sys
+def test_it(): subprocess.run([sys.executable, "-c", {started!r}], check=True)
+"""
+    project.write("medium/test_it.py", source)
+    careless = ("sh", "-c", 'trap "" HUP INT QUIT TERM; umask 077; exec "$@"', "sh")
+
+    result = project.run(*workers, within=careless, PYTEST_ADDOPTS="-q")
+
+    assert result.returncode == 0, result.stdout
