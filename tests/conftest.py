@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -22,6 +24,8 @@ TIME_LIMITS: Final = {"small": 120, "medium": 120, "large": 300}
 SMALL_CPU_LIMIT: Final = 2.0
 # Seconds in which nothing on this machine waits for a processor.
 MEDIUM_LIMIT: Final = 20.0
+# How many medium tests stand between two large ones.
+MEDIUM_TO_A_LARGE: Final = 8
 PRESSURE: Final = Path("/proc/pressure/cpu")
 FORBID_SKIPS: Final = "GCS_CI_LOCK_TESTS_FORBID_SKIPS"
 NO_ENGINE: Final = "GCS_CI_LOCK_TESTS_NO_ENGINE"
@@ -71,10 +75,33 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test the marks of its folder, and run the small ones first."""
+    of_size: dict[str, list[pytest.Item]] = {size: [] for size in SIZES}
     for item in items:
-        item.add_marker(size_of(item.path))
-        item.add_marker(pytest.mark.timeout(TIME_LIMITS[size_of(item.path)]), append=False)
-    items.sort(key=lambda item: SIZES.index(size_of(item.path)))
+        size = size_of(item.path)
+        item.add_marker(size)
+        item.add_marker(pytest.mark.timeout(TIME_LIMITS[size]), append=False)
+        of_size[size].append(item)
+    items[:] = [*of_size["small"], *mixed(of_size["medium"], in_turns(of_size["large"]))]
+
+
+def in_turns(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Let each file have one test in turn: what is like another does not run beside it."""
+    seen = Counter[Path]()
+    turns = {}
+    for item in items:
+        turns[item] = seen[item.path]
+        seen[item.path] += 1
+    return sorted(items, key=turns.__getitem__)
+
+
+def mixed(medium: list[pytest.Item], large: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Put a large test after every few medium ones: it waits while they compute elsewhere."""
+    left = iter(large)
+    for number, item in enumerate(medium, start=1):
+        yield item
+        if number % MEDIUM_TO_A_LARGE == 0:
+            yield from islice(left, 1)
+    yield from left
 
 
 def size_of(path: Path) -> str:

@@ -406,7 +406,7 @@ def test_the_keeper_can_do_nothing_but_keep(bucket: TestBucket, tmp_path: Path) 
     assert host["PidsLimit"] == 64
     assert host["AutoRemove"]
     assert [(m["Destination"], m["RW"]) for m in seen["Mounts"]] == [("/github/workflow", False)]
-    assert seen["Image"] == inspect("gcs-ci-lock:test")["Id"]
+    assert seen["Image"] == inspect(IMAGE)["Id"]
     assert config["Labels"][RUNNER_LABEL] == ""
     assert config["Labels"]["gcs-ci-lock.lease"] == step.outputs["lease-id"]
     # What the image itself sets, and nothing of the job's.

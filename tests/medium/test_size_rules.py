@@ -137,6 +137,22 @@ def test_sizes_run_in_their_order_and_are_marked(project: Project) -> None:
     assert [line.split("/")[1] for line in large.splitlines() if "::" in line] == ["large"]
 
 
+def test_a_large_test_stands_after_every_few_medium_ones_and_files_take_turns(
+    project: Project,
+) -> None:
+    project.change("MEDIUM_TO_A_LARGE: Final = 8", "MEDIUM_TO_A_LARGE: Final = 2")
+    two = "def test_1(): pass\ndef test_2(): pass\n"
+    for path in ("large/test_a.py", "large/test_b.py", "medium/test_c.py", "medium/test_d.py"):
+        project.write(path, two)
+    project.write("medium/test_e.py", "def test_1(): pass\n")
+
+    listed = project.run("--collect-only", "-q").stdout
+
+    order_of_files = ["c1", "c2", "a1", "d1", "d2", "b1", "e1", "a2", "b2"]
+    order = [line[-len("a.py::test_1") :] for line in listed.splitlines() if "::" in line]
+    assert [f"{one[0]}{one[-1]}" for one in order] == order_of_files
+
+
 def test_a_test_without_a_size_is_refused(project: Project) -> None:
     project.write("other/test_it.py", "def test_it(): pass\n")
 
@@ -158,6 +174,7 @@ def test_large_tests_are_skipped_with_the_reason_where_there_is_no_engine(
     assert "1 skipped" in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["no worker", "a worker"])
 @pytest.mark.parametrize(
     "source",
     [
@@ -166,12 +183,14 @@ def test_large_tests_are_skipped_with_the_reason_where_there_is_no_engine(
         "import pytest\npytest.skip('no', allow_module_level=True)\n",
     ],
 )
-def test_a_skip_fails_the_session_where_skips_are_forbidden(project: Project, source: str) -> None:
+def test_a_skip_fails_the_session_where_skips_are_forbidden(
+    project: Project, source: str, workers: tuple[str, ...]
+) -> None:
     project.write("small/test_fine.py", "def test_it(): pass\n")
     project.write("small/test_skipped.py", source)
 
-    allowed = project.run()
-    forbidden = project.run(GCS_CI_LOCK_TESTS_FORBID_SKIPS="1")
+    allowed = project.run(*workers)
+    forbidden = project.run(*workers, GCS_CI_LOCK_TESTS_FORBID_SKIPS="1")
 
     assert allowed.returncode == 0
     assert forbidden.returncode == 1
@@ -183,6 +202,7 @@ def test_an_expected_failure_is_no_skip(project: Project) -> None:
     project.write("small/test_it.py", source)
 
     assert project.run(GCS_CI_LOCK_TESTS_FORBID_SKIPS="1").returncode == 0
+    assert project.run("-n", "1", GCS_CI_LOCK_TESTS_FORBID_SKIPS="1").returncode == 0
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["no worker", "a worker"])
