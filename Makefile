@@ -10,9 +10,9 @@ READY := .venv/.ready
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(READY) ## make .venv with everything in it
+setup: $(READY) ## make .venv with everything in it, and install the git hooks
 
-$(READY): pyproject.toml requirements/dev.txt scripts/setup
+$(READY): pyproject.toml requirements/dev.txt scripts/setup scripts/hooks
 	@scripts/setup
 	@touch $@
 

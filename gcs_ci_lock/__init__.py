@@ -33,11 +33,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    # What the command line's --help does not need is not imported for it.
-    if name in ("Lease", "Lock"):
-        from gcs_ci_lock import api  # noqa: PLC0415
+if not TYPE_CHECKING:
+    # A type checker that saw it would take every name for one that exists.
+    def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+        # What the command line's --help does not need is not imported for it.
+        if name in ("Lease", "Lock"):
+            from gcs_ci_lock import api  # noqa: PLC0415
 
-        return getattr(api, name)
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+            return getattr(api, name)
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)

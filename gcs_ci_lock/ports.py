@@ -4,7 +4,7 @@ Each port has two implementations, one real and one for tests, and one contract 
 (tests/contracts). Everything below the adapters sees only these.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -164,6 +164,10 @@ class Random(Protocol):
         ...
 
 
+# Prints a title and lines; where the log can fold them away, only the title is seen at first.
+Show = Callable[[str, Sequence[str]], None]
+
+
 class WaitObserver(Protocol):
     """Whoever wants to know how the wait goes on."""
 
@@ -174,6 +178,10 @@ class WaitObserver(Protocol):
     def on_wait(self, status: WaitStatus) -> None:
         """Take note of a look at the lock; called at every poll."""
         ...
+
+
+# Asks a CI system: returns the proof that the owner's job is over, or ""; may block, and fail.
+Ask = Callable[[Owner], str]
 
 
 class Verifier(Protocol):

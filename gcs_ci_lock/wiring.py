@@ -2,19 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.ports import Clock, ObjectStore, Random, ServerClock
 from gcs_ci_lock.protocol.names import LockPaths
 from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.storage.endpoint import Endpoint
+from gcs_ci_lock.storage.federation import Federation, federated
 from gcs_ci_lock.storage.pinned import AMBIENT, PinnedCredentials
 from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock, SystemRandom
+
+if TYPE_CHECKING:
+    from gcs_ci_lock.keepalive.sidecar.engine import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """One bucket, and the clocks that go with it."""
+    """One bucket, with the clocks and the randomness for its locks."""
 
     store: ObjectStore
     clock: Clock
@@ -40,40 +47,43 @@ def connect(
     pinned: PinnedCredentials | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Connection:
-    """Return a connection to a bucket; no request to the bucket is made.
+    """Return a connection to a bucket; no request to the storage server is made.
 
     Args:
         bucket: its bare name.
-        endpoint: another storage endpoint than Google's, or None.
-        environ: where credentials and proxies are looked up.
-        pinned: credentials; None: those that `environ` names.
-        log: is given one line for each storage request.
+        endpoint: URL of the storage server, or None or "" for Google's.
+        environ: names the credentials' file and says whether STORAGE_EMULATOR_HOST is set.
+        pinned: credentials; None: those that `environ` names, else the machine's.
+        log: gets one line per storage request.
 
     Raises:
         UsageError: the endpoint cannot be used.
-        Denied: there are no credentials.
+        Denied: there are no usable credentials.
     """
-    # Importing Google's client takes a quarter of a second: not before it is needed.
-    from gcs_ci_lock.storage.connection import connect as connect_store  # noqa: PLC0415
+    # Importing Google's client takes 0.25 s: not before it is needed.
+    from gcs_ci_lock.storage.connection import ObservedAdapter, storage_client  # noqa: PLC0415
+    from gcs_ci_lock.storage.credentials import load, load_named  # noqa: PLC0415
+    from gcs_ci_lock.storage.gcs import GcsStore  # noqa: PLC0415
 
-    clock = SystemClock()
-    server_clock = ObservedServerClock()
-    store = connect_store(
-        bucket,
-        endpoint=endpoint,
-        environ=environ,
+    server = Endpoint.choose(endpoint, environ)
+    if server.anonymous:
+        credentials = None
+    else:
+        credentials = load_named(environ) if pinned is None else load(pinned)
+    clock, server_clock = SystemClock(), ObservedServerClock()
+    adapter = ObservedAdapter(clock=clock, server_clock=server_clock, log=log)
+    return Connection(
+        store=GcsStore(storage_client(server, credentials, adapter), bucket),
         clock=clock,
         server_clock=server_clock,
-        pinned=pinned,
-        log=log,
+        random=SystemRandom(),
     )
-    return Connection(store=store, clock=clock, server_clock=server_clock, random=SystemRandom())
 
 
 def open_lease(
     lease_ref: LeaseRef, *, environ: Mapping[str, str], pinned: PinnedCredentials | None = None
 ) -> tuple[Connection, LockClient]:
-    """Return the lock of a lease that another process acquired; arguments as of `connect`.
+    """Return the lock of a lease that another process acquired; arguments as for `connect`.
 
     Raises:
         UsageError: the endpoint cannot be used.
@@ -88,10 +98,21 @@ def open_lease(
     return connection, connection.lock(lease_ref.paths, lease_ref.timing)
 
 
+def connect_engine(environ: Mapping[str, str], clock: Clock) -> "Engine":
+    """Return the Docker engine that the runner uses.
+
+    Raises:
+        SidecarUnavailable: there is none, or it refuses.
+    """
+    from gcs_ci_lock.keepalive.sidecar.engine import connect  # noqa: PLC0415 - docker is slow too
+
+    return connect(environ, clock)
+
+
 def resolve_credentials(
     environ: Mapping[str, str],
     *,
-    endpoint: str,
+    endpoint: str = "",
     credentials_json: str = "",
     provider: str = "",
     service_account: str = "",
@@ -99,23 +120,34 @@ def resolve_credentials(
 ) -> PinnedCredentials:
     """Return the credentials by their content, so that they outlive their file and this process.
 
+    In this order: the workload identity, `credentials_json`, the file that `environ` names,
+    gcloud's own file, the machine's credentials.
+
     Args:
-        environ: where they are looked up if none are given.
-        endpoint: another storage endpoint than Google's, or "".
+        environ: names the credentials' file, and holds GitHub's access to ID tokens.
+        endpoint: URL of the storage server, or "" for Google's.
         credentials_json: a Google credential configuration or key, or "".
         provider: a workload identity provider, or "".
-        service_account: an account to act as, together with `provider`, or "".
-        id_token: the job's own token, or "": it is asked of GitHub.
+        service_account: an account to impersonate, together with `provider`, or "".
+        id_token: the job's ID token, or "": GitHub is asked for one when it is needed.
 
     Raises:
-        UsageError: what is given cannot be used.
-        Denied: what the environment names cannot.
+        UsageError: an argument is invalid.
+        Denied: the file that `environ` names is unusable.
     """
-    from gcs_ci_lock.storage.credentials import resolve_credentials as pin_credentials  # noqa: PLC0415 - as above
-    from gcs_ci_lock.storage.endpoint import Endpoint  # noqa: PLC0415
-    from gcs_ci_lock.storage.federation import Federation  # noqa: PLC0415
+    from gcs_ci_lock.storage.credentials import pin_json, pin_named  # noqa: PLC0415 - as above
 
     if Endpoint.choose(endpoint, environ).anonymous:
         return AMBIENT
-    federation = Federation(provider=provider, service_account=service_account, id_token=id_token)
-    return pin_credentials(environ, credentials_json=credentials_json, federation=federation)
+    if provider or service_account:
+        if credentials_json:
+            message = (
+                "credentials-json and workload-identity-provider are both given: expected one of "
+                "them"
+            )
+            raise UsageError(message)
+        federation = Federation(
+            provider=provider, service_account=service_account, id_token=id_token
+        )
+        return PinnedCredentials(info=federated(federation, environ))
+    return pin_json(credentials_json) if credentials_json else pin_named(environ)

@@ -530,7 +530,7 @@ proctype Client(byte c) {
         /* rule: NotHeld, gcs_ci_lock/protocol/transitions.py */
         :: else -> check_nothing_left(c); renounce(c); where[c] = OUT
         fi }
-    /* rule: Released, gcs_ci_lock/locking/client.py */
+    /* rule: Released, gcs_ci_lock/locking/outcome.py */
     :: d_step { where[c] == LEAVE && ANSWERED(c, APPLIED) ->
         answer(c);
         check_nothing_left(c);

@@ -1,248 +1,251 @@
-"""The main stage: take the locks, and see that somebody keeps their leases alive."""
+"""`mode: acquire`: acquire the locks, and see that something renews their leases."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from gcs_ci_lock.action.hold import stay
 from gcs_ci_lock.action.inputs import ActionInputs
 from gcs_ci_lock.action.outputs import (
     report_acquired,
     report_no_keepalive,
     report_obsolete,
+    report_release,
     report_timeout,
     set_outputs,
 )
 from gcs_ci_lock.action.state import StepState
-from gcs_ci_lock.action.taken import SidecarLauncher, Taken
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
-from gcs_ci_lock.keepalive import sidecar
-from gcs_ci_lock.keepalive.held import acquire_all, release_all
-from gcs_ci_lock.keepalive.job_end import JobEnd
-from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.keepalive.sidecar import SidecarUnavailable
+from gcs_ci_lock.keepalive import KeepAlive
+from gcs_ci_lock.keepalive.held import HeldLock, HeldLocks, ReleaseResult
+from gcs_ci_lock.keepalive.keeper import Keeper
+from gcs_ci_lock.keepalive.lease_ref import KeeperKind, LeaseRef
+from gcs_ci_lock.keepalive.no_keeper import NoKeeper
+from gcs_ci_lock.keepalive.sidecar.engine import Engine
+from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
+from gcs_ci_lock.keepalive.sidecar.launch import SidecarKeeper, SidecarLauncher
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.locking.acquisition import Acquisition
-from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Released, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.ports import Stop
+from gcs_ci_lock.ports import Clock, Stop, Verifier
 from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.report.messages import lease_lost
 from gcs_ci_lock.report.wait_log import WaitLog
 from gcs_ci_lock.storage.pinned import PinnedCredentials
-from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
-from gcs_ci_lock.system.signals import StopWhen
-from gcs_ci_lock.wiring import connect, resolve_credentials
+from gcs_ci_lock.system.clock import SystemRandom
+from gcs_ci_lock.wiring import Connection
 
 INSTEAD = (
-    "Let the runner's engine be reached from its containers, or use mode: hold in a background "
-    "step."
+    "Give the job's containers access to the runner's Docker engine, or use mode: hold in a "
+    "background step."
 )
 
+KeepAliveFactory = Callable[[KeeperSpec, Keeper], KeepAlive]
 
-class Taking:
-    """One main stage."""
 
-    def __init__(self, step: GitHubStep, environ: Mapping[str, str], *, hold: bool) -> None:
-        """Read the inputs and pin the credentials; no request is made.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquirer:
+    """What it takes to acquire the locks of one step.
+
+    Attributes:
+        step: speaks to the runner.
+        inputs: of the step.
+        state: what the step leaves for its post stage.
+        credentials: what a keeper elsewhere gets.
+        connect: connects to a bucket.
+        verifier: knows whether the job of a holder is over.
+        clock: for the wait's messages.
+        stop: ends the wait.
+    """
+
+    step: GitHubStep
+    inputs: ActionInputs
+    state: StepState
+    credentials: PinnedCredentials
+    connect: Callable[[str], Connection]
+    verifier: Verifier
+    clock: Clock
+    stop: Stop
+
+    def acquire(
+        self, requests: Sequence[LockRequest], kind: KeeperKind, keepalive: KeepAliveFactory
+    ) -> HeldLocks | Stopped | int:
+        """Acquire all locks; otherwise report why not, and return the exit code or the stop.
 
         Args:
-            step: speaks to the runner.
-            environ: the job's variables.
-            hold: whether this process itself keeps the leases, until it is told to stop.
+            requests: in the order in which to acquire them.
+            kind: who will renew the leases.
+            keepalive: makes the keep-alive of one lease.
 
         Raises:
-            UsageError: an input is wrong.
-            Denied: there are no credentials.
+            LockError: they could not be acquired; none is held then.
         """
-        self._clock = SystemClock()
-        self._signals = SignalStop()
-        self._step = step
-        self._environ = environ
-        self._hold = hold
-        self._files = StepState(step, environ)
-        self._files.clear()
-        self._wish = inputs = ActionInputs.of(step, environ)
-        step.mask(inputs.job.token)
-        self._verifier = inputs.verifier(environ, self._clock)
-        # A wrong input is told before anything else is done.
-        self._requests = inputs.requests(kept=hold or inputs.keep_alive != "none")
-        self._pinned: PinnedCredentials = resolve_credentials(
-            environ,
-            endpoint=inputs.endpoint,
-            credentials_json=step.input("credentials-json"),
-            provider=step.input("workload-identity-provider"),
-            service_account=step.input("service-account"),
-        )
-        for secret in self._pinned.secrets():
-            step.mask(secret)
-        event = inputs.job.event_path
-        end = JobEnd(Path(event) if event else None)
-        # A container whose job is gone must never claim.
-        self._stop = StopWhen(self._signals, lambda: not end.why_over(), self._clock)
-        self._exit_code = 0
 
-    def run(self) -> int:
-        """Take the locks; return the exit code.
-
-        Raises:
-            LockError: they could not be acquired; nothing is held then.
-        """
-        if self._hold:
-            taken = self._take_all(self._requests, "process", None)
-            return self._exit_code if taken is None else stay(self._step, taken, self._stop)
-        why = ""
-        if self._wish.keep_alive != "none":
-            try:
-                return self._with_sidecars()
-            except SidecarUnavailable as refusal:
-                if self._wish.keep_alive == "sidecar":
-                    message = f"keep-alive: sidecar is not possible here: {refusal}. {INSTEAD}"
-                    raise SidecarUnavailable(message) from None
-                why = f"No keeper can be started: {refusal}. {INSTEAD}"
-        return self._unkept(why)
-
-    def _with_sidecars(self) -> int:
-        taken = self._take_all(self._requests, "sidecar", self._beside())
-        if taken is None:
-            return self._exit_code
-        beat = format_duration(self._requests[0].timing.renew_every or 0.0)
-        report_acquired(self._step, taken, f"renewed every {beat} by a sidecar")
-        return 0
-
-    def _beside(self) -> SidecarLauncher:
-        engine = sidecar.connect(self._environ, self._clock)
-        mark = SystemRandom().lease_id()
-        home = engine.own_container(mark=mark, event=self._wish.job.event_path)
-        return SidecarLauncher(
-            engine=engine,
-            home=home,
-            step=self._files.step_id,
-            stop=self._stop,
-            clock=self._clock,
-        )
-
-    def _unkept(self, why: str) -> int:
-        try:
-            requests = self._wish.requests(kept=False)
-        except UsageError as error:
-            # What was asked for is possible with a keeper only.
-            message = f"{error}. {why}" if why else str(error)
-            raise UsageError(message) from None
-        taken = self._take_all(requests, "none", None)
-        if taken is None:
-            return self._exit_code
-        first, last = taken[0].acquired.lease, taken[-1].acquired.lease
-        valid = format_duration(first.deadline - last.sent_at)
-        report_acquired(self._step, taken, f"valid for {valid} without renewal")
-        report_no_keepalive(self._step, requests, why)
-        return 0
-
-    def _take_all(
-        self, requests: Sequence[LockRequest], keeper: str, beside: SidecarLauncher | None
-    ) -> list[Taken] | None:
-        """Take all locks; None: they are not to be had, and it was told why."""
-
-        def take(request: LockRequest, stop: Stop) -> Taken | None:
-            return self._take(request, stop, keeper, beside)
+        def acquire_one(
+            request: LockRequest, stop: Stop
+        ) -> HeldLock | TimedOut | Obsolete | Stopped:
+            return self._acquire_one(request, stop, kind, keepalive)
 
         try:
-            taken = acquire_all(requests, self._stop, take, say=self._step.say)
-            if taken is not None:
-                self._end_if_told(taken)
+            outcome = HeldLocks.acquire(
+                requests, self.stop, acquire_one, on_release=self.report_release
+            )
+            if isinstance(outcome, HeldLocks):
+                _raise_if_reported_lost(outcome)
         except LockError:
-            set_outputs(self._step, requests, {"acquired": "false"})
+            set_outputs(self.step, requests, {"acquired": "false"})
             raise
-        if taken is not None and self._stop.is_set():
-            # Nobody wants the locks any more.
-            release_all(taken, self._step.say)
-            self._exit_code = self._signals.exit_code
-            return None
-        return taken
+        match outcome:
+            case TimedOut() | Obsolete():
+                return 0 if self.inputs.on_timeout == "skip" else NotAcquired.exit_code
+            case HeldLocks() if self.stop.is_set():
+                # Acquired, but not wanted any more.
+                outcome.release()
+                return Stopped(waited=outcome.locks[-1].acquired.waited)
+            case _:
+                return outcome
 
-    def _end_if_told(self, taken: Sequence[Taken]) -> None:
-        """Raise what a container has told while the other locks were waited for."""
-        if len(taken) == 1:
-            return
-        for one in taken:
-            if (lost := one.told()) is not None:
-                release_all(taken, self._step.say)
-                raise lease_lost(one.name, lost)
+    def report_release(self, held: HeldLock, result: ReleaseResult) -> None:
+        """Print how a release ended, and forget a lease that has ended."""
+        report_release(self.step, held, result)
+        # A loss is left to the post stage, which reports it too.
+        if isinstance(result, Released) or (isinstance(result, Lost) and result.max_hold_over):
+            self.state.discard(held.name)
 
-    def _take(
-        self, request: LockRequest, stop: Stop, keeper: str, beside: SidecarLauncher | None
-    ) -> Taken | None:
-        bucket = request.paths.location.bucket
-        connection = connect(
-            bucket,
-            endpoint=self._wish.endpoint or None,
-            environ=self._environ,
-            pinned=self._pinned,
-        )
+    def _acquire_one(
+        self, request: LockRequest, stop: Stop, kind: KeeperKind, keepalive: KeepAliveFactory
+    ) -> HeldLock | TimedOut | Obsolete | Stopped:
+        connection = self.connect(request.paths.location.bucket)
         lock = connection.lock(request.paths, request.timing)
-        spec: KeeperSpec | None = None
+        name = request.paths.name
 
         def on_claim(lease: str) -> None:
-            nonlocal spec
-            spec = self._charge(request, lease, keeper)
-            self._files.write(spec)
+            self.state.write(self._spec(request, lease, kind))
 
-        waiter = Acquisition(
+        acquisition = Acquisition(
             lock,
             request,
             random=connection.random,
             stop=stop,
-            observer=WaitLog(self._step.group, clock=self._clock, on_claim=on_claim),
-            verifier=self._verifier,
+            observer=WaitLog(self.step.group, clock=self.clock, on_claim=on_claim),
+            verifier=self.verifier,
         )
         try:
-            outcome = waiter.run()
+            outcome = acquisition.run()
         except LockError:
-            self._forget(waiter, spec)
+            self._discard(acquisition, name)
             raise
-        if isinstance(outcome, Acquired) and spec is not None:
-            granted = spec.lease_ref.granted(outcome.lease, waited=outcome.waited)
-            spec = spec.granted(granted)
-            self._files.write(spec)
-            return Taken(
-                lock,
-                request,
-                outcome,
-                random=connection.random,
-                spec=spec,
-                beside=beside,
-                given_back=self._files.discard,
+        if isinstance(outcome, Acquired):
+            lease = outcome.lease
+            spec = self._spec(request, lease.id, kind)
+            spec = spec.granted(spec.lease_ref.granted(lease, waited=outcome.waited))
+            self.state.write(spec)
+            keeper = Keeper.of_new_lease(
+                lock, lease, random=connection.random, max_hold=request.max_hold
             )
-        self._forget(waiter, spec)
-        if not isinstance(outcome, Acquired):
-            self._exit_code = self._told(request, outcome)
-        return None
-
-    def _told(self, request: LockRequest, outcome: TimedOut | Obsolete | Stopped) -> int:
-        """Tell why a lock was not acquired; return the exit code."""
-        skip = self._wish.on_timeout == "skip"
+            return HeldLock(
+                lock, request, outcome, keepalive(spec, keeper), random=connection.random
+            )
+        self._discard(acquisition, name)
+        skip = self.inputs.on_timeout == "skip"
         match outcome:
             case TimedOut():
-                report_timeout(self._step, request, outcome, skip=skip)
+                report_timeout(self.step, request, outcome, skip=skip)
             case Obsolete():
-                report_obsolete(self._step, request, outcome, skip=skip)
+                report_obsolete(self.step, request, outcome, skip=skip)
             case Stopped():
-                self._step.say(f'Stopped waiting for lock "{request.paths.name}"')
-                return self._signals.exit_code
-        return 0 if skip else NotAcquired.exit_code
+                self.step.say(f'Stopped waiting for lock "{name}"')
+        return outcome
 
-    def _forget(self, waiter: Acquisition, spec: KeeperSpec | None) -> None:
-        # Else post has the last word.
-        if spec is not None and not waiter.may_leave_objects:
-            self._files.discard(spec.lease_ref)
+    def _discard(self, acquisition: Acquisition, name: str) -> None:
+        # What may be left in the bucket is left to the post stage.
+        if not acquisition.may_leave_objects:
+            self.state.discard(name)
 
-    def _charge(self, request: LockRequest, lease: str, keeper: str) -> KeeperSpec:
-        inputs = self._wish
+    def _spec(self, request: LockRequest, lease: str, kind: KeeperKind) -> KeeperSpec:
+        inputs = self.inputs
         return KeeperSpec(
             lease_ref=LeaseRef.before_claim(
-                request, lease, endpoint=inputs.endpoint, keeper=keeper, on_lost=inputs.on_lost
+                request, lease, endpoint=inputs.endpoint, keeper=kind, on_lost=inputs.on_lost
             ),
             job=inputs.job,
-            credentials=self._pinned,
+            credentials=self.credentials,
             proxies=inputs.proxies,
         )
+
+
+def acquire(acquirer: Acquirer, *, engine: Callable[[], Engine]) -> int | Stopped:
+    """Acquire the locks with keepers in containers, or without renewal where none can run.
+
+    Args:
+        acquirer: acquires.
+        engine: connects to the Docker engine; raises SidecarUnavailable.
+
+    Returns:
+        The exit code, or that the step was stopped.
+
+    Raises:
+        LockError: the locks could not be acquired; none is held then.
+    """
+    why = ""
+    if acquirer.inputs.keep_alive != "none":
+        try:
+            return _with_sidecars(acquirer, engine)
+        except SidecarUnavailable as error:
+            if acquirer.inputs.keep_alive == "sidecar":
+                message = f"keep-alive: sidecar is not possible here: {error}. {INSTEAD}"
+                raise SidecarUnavailable(message) from None
+            why = f"No keeper can be started: {error}. {INSTEAD}"
+    return _without_renewal(acquirer, why)
+
+
+def _with_sidecars(acquirer: Acquirer, engine: Callable[[], Engine]) -> int | Stopped:
+    connected = engine()
+    launcher = SidecarLauncher(
+        engine=connected,
+        own_container=connected.own_container(
+            mark=SystemRandom().lease_id(), event=acquirer.inputs.job.event_path
+        ),
+        step=acquirer.state.step_id,
+        stop=acquirer.stop,
+        clock=acquirer.clock,
+    )
+    requests = acquirer.inputs.requests(renewed=True)
+    held = acquirer.acquire(
+        requests, "sidecar", lambda spec, keeper: SidecarKeeper(launcher, spec, keeper)
+    )
+    if not isinstance(held, HeldLocks):
+        return held
+    interval = format_duration(requests[0].timing.renew_every or 0.0)
+    report_acquired(acquirer.step, held.locks, f"renewed every {interval} by a sidecar")
+    return 0
+
+
+def _without_renewal(acquirer: Acquirer, why: str) -> int | Stopped:
+    try:
+        requests = acquirer.inputs.requests(renewed=False)
+    except UsageError as error:
+        # What was asked for is possible with a keeper only.
+        message = f"{error}. {why}" if why else str(error)
+        raise UsageError(message) from None
+    held = acquirer.acquire(requests, "none", lambda _, keeper: NoKeeper(keeper))
+    if not isinstance(held, HeldLocks):
+        return held
+    first, last = held.locks[0].acquired.lease, held.locks[-1].acquired.lease
+    valid = format_duration(first.deadline - last.sent_at)
+    report_acquired(acquirer.step, held.locks, f"valid for {valid} without renewal")
+    report_no_keepalive(acquirer.step, requests, why)
+    return 0
+
+
+def _raise_if_reported_lost(held: HeldLocks) -> None:
+    """Raise the loss that a container reported while the other locks were waited for."""
+    if len(held.locks) == 1:
+        return
+    for one in held.locks:
+        if not isinstance(one.keepalive, SidecarKeeper):
+            continue
+        if (lost := one.keepalive.reported_loss()) is not None:
+            held.release()
+            raise lease_lost(one.name, lost)

@@ -1,34 +1,42 @@
-"""Ending the lease of a job from one of its own steps, and telling how it was.
+"""End the lease of a job from one of its own steps; shared by `release` and post.
 
-The record first, then the keeper: a lease that its job has released is no loss to its keeper, and
-one that the keeper gave back by itself is a loss to the job.
+The record first, then the keeper: a keeper whose lease the job has released has no loss to report,
+and one that released by itself means a loss to the job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from gcs_ci_lock.errors import LeaseLost, LockError
-from gcs_ci_lock.keepalive import sidecar
 from gcs_ci_lock.keepalive.adopted import end_lease, overdue
-from gcs_ci_lock.keepalive.ending import (
-    RecordReplaced,
-    how_it_ended,
-    loss_before_release,
-    release_note,
-)
-from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.keepalive.sidecar import KeeperContainer, KeeperOutput, SidecarUnavailable
+from gcs_ci_lock.keepalive.ending import RecordReplaced, how_it_ended, loss_before_release
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef, OnLost
+from gcs_ci_lock.keepalive.sidecar.engine import Engine
+from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
+from gcs_ci_lock.keepalive.sidecar.keeper_container import KeeperContainer
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec, KeeperStatus
-from gcs_ci_lock.locking.client import LockClient, Released
+from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.outcome import Released
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.platforms.github_api import GitHubApi
+from gcs_ci_lock.platforms.github_api import GitHubClient
 from gcs_ci_lock.platforms.github_job import GitHubJob
-from gcs_ci_lock.ports import Clock
 from gcs_ci_lock.report.messages import lease_lost
-from gcs_ci_lock.wiring import Connection, open_lease
+from gcs_ci_lock.storage.pinned import PinnedCredentials
+from gcs_ci_lock.wiring import Connection
 
-MOST_SHOWN = 20
+MAX_LINES_SHOWN = 20
+
+
+class OpenLease(Protocol):
+    """Opens the lock of a lease that another process acquired: `wiring.open_lease`."""
+
+    def __call__(
+        self, lease_ref: LeaseRef, *, pinned: PinnedCredentials | None
+    ) -> tuple[Connection, LockClient]:
+        """Return the connection and the lock; see `wiring.open_lease`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +44,8 @@ class LeaseEnding:
     """How a lease ended.
 
     Attributes:
-        verdict: how it was lost; None: it was not.
-        news: the last that its keeper said, or None.
+        loss: how it was lost; None: it was not.
+        status: the last that its keeper reported, or None.
         held: seconds since the grant, or None if that is not known.
         error: why it could not be released; it ends by itself then.
     """
@@ -47,104 +55,99 @@ class LeaseEnding:
     held: float | None = None
     error: LockError | None = None
 
+    @property
+    def run_cancelled(self) -> bool:
+        """Whether the keeper itself has reported the loss, and cancelled the run if asked to."""
+        return self.status is not None and self.status.phase == "lost"
+
+    def loss_of(self, lease_ref: LeaseRef) -> LeaseLost | None:
+        """Return the error that reports the loss, or None if there was none."""
+        loss = self.loss.lost if isinstance(self.loss, RecordReplaced) else self.loss
+        return lease_lost(lease_ref.name, loss) if loss is not None else None
+
 
 def end_job_lease(
     step: GitHubStep,
     lease_ref: LeaseRef,
     spec: KeeperSpec | None,
     *,
-    environ: Mapping[str, str],
-    clock: Clock,
+    engine: Callable[[], Engine],
+    open_lease: OpenLease,
 ) -> LeaseEnding:
-    """Release what is still ours, and end its keeper.
+    """Release what is still ours, and stop its keeper.
 
     Args:
-        step: is told what the keeper said.
+        step: where the keeper's last lines are shown.
         lease_ref: the lease.
-        spec: how to go on with it, or None.
-        environ: where the engine, and credentials without a charge, are looked up.
-        clock: for waiting.
+        spec: how to continue with it, or None.
+        engine: connects to the Docker engine; raises SidecarUnavailable.
+        open_lease: opens the lock.
     """
-    keeping, known = inspect_keeper(step, lease_ref, environ=environ, clock=clock)
+    container, known = inspect_keeper(step, lease_ref, engine=engine)
     try:
-        pinned = spec.credentials if spec else None
-        connection, lock = open_lease(lease_ref, environ=environ, pinned=pinned)
-        lost, held = _release(connection, lock, lease_ref, known)
+        connection, lock = open_lease(lease_ref, pinned=spec.credentials if spec else None)
+        if known is None and lease_ref.token:
+            # Valid until this moment? A lease that nothing renewed may have expired long ago.
+            known = overdue(lock, lease_ref, random=connection.random)
+        result = end_lease(lock, lease_ref, random=connection.random, loss=known)
+        held = lock.now().earliest - lease_ref.granted_at
     except LockError as error:
-        return LeaseEnding(loss=known, status=_stopped(step, keeping), error=error)
-    return LeaseEnding(loss=lost, status=_stopped(step, keeping), held=held)
+        return LeaseEnding(loss=known, status=_stop(step, container), error=error)
+    ended = result.ended if isinstance(result, Released) else result
+    loss = how_it_ended(lease_ref, known, ended)
+    return LeaseEnding(loss=loss, status=_stop(step, container), held=held)
 
 
 def inspect_keeper(
-    step: GitHubStep, lease_ref: LeaseRef, *, environ: Mapping[str, str], clock: Clock
+    step: GitHubStep, lease_ref: LeaseRef, *, engine: Callable[[], Engine]
 ) -> tuple[KeeperContainer | None, Lost | None]:
-    """Return the lease's keeper, and the loss that is known without asking the record."""
+    """Return the keeper of a lease, and the loss that is known without reading the record."""
     if lease_ref.keeper != "sidecar":
         return None, None
     try:
-        keeping = sidecar.connect(environ, clock).find_keeper(lease_ref.lease)
-    except SidecarUnavailable as refusal:
-        step.warning(f"The keeper of the lease cannot be reached: {refusal}")
+        container = engine().find_keeper(lease_ref.lease)
+    except SidecarUnavailable as error:
+        step.warning(f"The keeper of the lease cannot be reached: {error}")
         return None, None
-    status = keeping.output().status if keeping else None
-    gone = lease_ref.token > 0 and (keeping is None or not keeping.runs)
-    return keeping, loss_before_release(lease_ref, status, gone=gone)
+    status = container.output().status if container else None
+    gone = lease_ref.token > 0 and (container is None or not container.runs)
+    return container, loss_before_release(lease_ref, status, gone=gone)
 
 
 def report_loss(
     step: GitHubStep,
-    lease_ref: LeaseRef,
     lost: LeaseLost,
     *,
+    on_lost: OnLost,
     job: GitHubJob | None,
     cancelled: bool,
 ) -> int:
-    """Tell a loss as `on-lost` wants it; return the exit code.
+    """Report a loss as `on-lost` says; return the exit code.
 
     Args:
         step: speaks to the runner.
-        lease_ref: the lease.
-        lost: what is to be told.
-        job: how its run is cancelled, or None.
-        cancelled: whether the keeper has done that already.
+        lost: the loss.
+        on_lost: fail, cancel the run as well, or only warn.
+        job: how the run is cancelled, or None.
+        cancelled: whether the keeper has cancelled it already.
     """
-    if lease_ref.on_lost == "warn":
+    if on_lost == "warn":
         step.warning(str(lost))
         return 0
     step.error(str(lost))
-    if lease_ref.on_lost == "cancel" and not cancelled and job is not None:
+    if on_lost == "cancel" and not cancelled and job is not None:
         try:
-            GitHubApi(job).cancel_run()
+            client = GitHubClient(api_url=job.api_url, token=job.token)
+            client.cancel_run(job.repository, job.run_id)
         except LockError as error:
             step.warning(str(error))
     return lost.exit_code
 
 
-def loss_of(ending: LeaseEnding, lease_ref: LeaseRef) -> LeaseLost | None:
-    """Return the error that tells of a loss, or None if there was none."""
-    lost = ending.loss
-    if lost is None:
+def _stop(step: GitHubStep, container: KeeperContainer | None) -> KeeperStatus | None:
+    if container is None:
         return None
-    return lease_lost(lease_ref.name, lost.lost if isinstance(lost, RecordReplaced) else lost)
-
-
-def _release(
-    connection: Connection, lock: LockClient, lease_ref: LeaseRef, known: Lost | None
-) -> tuple[Lost | RecordReplaced | None, float]:
-    if known is None and lease_ref.token:
-        # Valid to this moment? A lease that nobody renewed may have run out long ago.
-        known = overdue(lock, lease_ref, random=connection.random)
-    result = end_lease(lock, lease_ref, random=connection.random, note=release_note(known))
-    held = lock.now().earliest - lease_ref.granted_at
-    return how_it_ended(
-        lease_ref, known, result.ended if isinstance(result, Released) else result
-    ), held
-
-
-def _stopped(step: GitHubStep, keeping: KeeperContainer | None) -> KeeperStatus | None:
-    if keeping is None:
-        return None
-    heard: KeeperOutput = keeping.stop()
-    if heard.lines:
-        step.group("What the keeper said", heard.lines[-MOST_SHOWN:])
-    return heard.status
+    output = container.stop()
+    if output.lines:
+        step.group("Output of the keeper", output.lines[-MAX_LINES_SHOWN:])
+    return output.status

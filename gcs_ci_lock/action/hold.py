@@ -1,47 +1,38 @@
-"""`mode: hold`: the step itself keeps the leases, until it is told to stop."""
+"""`mode: hold`: the step itself renews the leases until it is cancelled."""
 
-from collections.abc import Sequence
-
+from gcs_ci_lock.action.acquire import Acquirer
 from gcs_ci_lock.action.end_lease import report_loss
 from gcs_ci_lock.action.outputs import report_acquired
-from gcs_ci_lock.action.taken import Taken
-from gcs_ci_lock.keepalive.held import first_loss, release_all, renewed_while
-from gcs_ci_lock.keepalive.thread import LOOK_EVERY
-from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.ports import Stop
+from gcs_ci_lock.errors import StorageUnreachable
+from gcs_ci_lock.keepalive.held import HeldLocks, loss_on_release
+from gcs_ci_lock.keepalive.thread import KeeperThread
+from gcs_ci_lock.locking.outcome import NotReleased, Stopped
 from gcs_ci_lock.protocol.duration import format_duration
-from gcs_ci_lock.report.messages import lease_lost
 
 
-def stay(step: GitHubStep, taken: Sequence[Taken], stop: Stop) -> int:
-    """Keep the leases until the stop or a loss, then release them; return the exit code.
+def hold(acquirer: Acquirer) -> int | Stopped:
+    """Acquire the locks, renew them until the stop or a loss, then release them.
 
-    Args:
-        step: speaks to the runner.
-        taken: at least one.
-        stop: ends it.
+    Returns:
+        The exit code, or that the step was stopped before it had the locks.
 
     Raises:
-        LeaseLost: one turned out not to be ours when it was to be released.
+        LockError: the locks could not be acquired; none is held then.
     """
-    beat = format_duration(taken[0].request.timing.renew_every or 0.0)
-    report_acquired(step, taken, f"renewed every {beat} by this step until it is cancelled")
-
-    def work() -> None:
-        while not stop.wait(LOOK_EVERY) and first_loss(taken) is None:
-            pass
-
-    renewed_while(taken, work)
-    states = [(one, one.lost()) for one in taken]
-    losses = [(one, lost) for one, lost in states if lost is not None]
-    # What is lost may be another's by now, unless it was only held for too long.
-    ours = [one for one, lost in states if lost is None or lost.max_hold_over]
-    gone = release_all(ours, step.say)
-    if losses:
-        one, lost = losses[0]
-        loss = lease_lost(one.name, lost)
-        lease_ref, job = one.charge.lease_ref, one.charge.job
-        return report_loss(step, lease_ref, loss, job=job, cancelled=False)
-    if gone is not None:
-        raise gone
+    requests = acquirer.inputs.requests(renewed=True)
+    held = acquirer.acquire(requests, "process", lambda _, keeper: KeeperThread(keeper))
+    if not isinstance(held, HeldLocks):
+        return held
+    interval = format_duration(requests[0].timing.renew_every or 0.0)
+    how = f"renewed every {interval} by this step until it is cancelled"
+    report_acquired(acquirer.step, held.locks, how)
+    held.wait(acquirer.stop)
+    results = held.release()
+    if (loss := loss_on_release(results)) is not None:
+        inputs = acquirer.inputs
+        return report_loss(
+            acquirer.step, loss, on_lost=inputs.on_lost, job=inputs.job, cancelled=False
+        )
+    if any(isinstance(result, NotReleased) for _, result in results):
+        return StorageUnreachable.exit_code
     return 0

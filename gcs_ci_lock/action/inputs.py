@@ -1,43 +1,52 @@
-"""What a step asks for, read once from its inputs."""
+"""The inputs of a step, read once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, TypeVar, get_args
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import ON_LOST
+from gcs_ci_lock.keepalive.lease_ref import ON_LOST, OnLost
 from gcs_ci_lock.locking.request import LockRequest, LockSettings
-from gcs_ci_lock.platforms.github import GitHubStep, owner
+from gcs_ci_lock.platforms import github
+from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.platforms.github_job import GitHubJob
-from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.platforms.verifier import NoVerifier, verifier_of
 from gcs_ci_lock.ports import Clock, Verifier
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
 
-MODES: Final = ("acquire", "hold", "check", "release")
+Mode = Literal["acquire", "hold", "check", "release"]
+OnTimeout = Literal["fail", "skip"]
+KeepAliveInput = Literal["auto", "sidecar", "none"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+_ON_TIMEOUT: Final[tuple[OnTimeout, ...]] = get_args(OnTimeout)
+_KEEP_ALIVE: Final[tuple[KeepAliveInput, ...]] = get_args(KeepAliveInput)
 _PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+_Choice = TypeVar("_Choice", bound=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionInputs:
-    """The inputs of a step.
+    """The inputs of a step with `mode: acquire` or `mode: hold`.
 
     Attributes:
-        on_timeout: "fail" or "skip".
-        on_lost: "fail", "cancel" or "warn".
-        keep_alive: "auto", "sidecar" or "none".
+        step: where the inputs of the lock itself are read from.
+        owner: the job.
+        endpoint: another storage endpoint than Google's, or "".
+        on_timeout: what happens when the lock is not acquired.
+        on_lost: what happens when a lease is lost.
+        keep_alive: who renews the leases.
         verify_holder: whether the CI system is asked if a holder's job is over.
-        job: how the job's end can be seen.
+        job: how the end of this job is seen.
         proxies: the job's variables that name proxies.
     """
 
     step: GitHubStep
     owner: Owner
     endpoint: str
-    on_timeout: str
-    on_lost: str
-    keep_alive: str
+    on_timeout: OnTimeout
+    on_lost: OnLost
+    keep_alive: KeepAliveInput
     verify_holder: bool
     job: GitHubJob
     proxies: Mapping[str, str]
@@ -47,15 +56,15 @@ class ActionInputs:
         """Read the inputs.
 
         Raises:
-            UsageError: one of those that name a choice names none.
+            UsageError: an input is not one of its choices.
         """
         return cls(
             step=step,
-            owner=replace(owner(environ), reason=step.input("reason")),
+            owner=replace(github.owner(environ), reason=step.input("reason")),
             endpoint=step.input("endpoint"),
-            on_timeout=choice(step, "on-timeout", ("fail", "skip")),
+            on_timeout=choice(step, "on-timeout", _ON_TIMEOUT),
             on_lost=choice(step, "on-lost", ON_LOST),
-            keep_alive=choice(step, "keep-alive", ("auto", "sidecar", "none")),
+            keep_alive=choice(step, "keep-alive", _KEEP_ALIVE),
             verify_holder=choice(step, "verify-holder", ("true", "false")) == "true",
             job=GitHubJob(
                 event_path=environ.get("GITHUB_EVENT_PATH", ""),
@@ -68,23 +77,23 @@ class ActionInputs:
         )
 
     def verifier(self, environ: Mapping[str, str], clock: Clock) -> Verifier:
-        """Return who is asked whether a holder's job is over."""
+        """Return what knows whether a holder's job is over."""
         if not self.verify_holder:
             return NoVerifier()
-        return verifier_of(environ, github_token=self.job.token, clock=clock)
+        return verifier_of(environ, tokens={github.name: self.job.token}, clock=clock)
 
-    def requests(self, *, kept: bool) -> tuple[LockRequest, ...]:
-        """Return what is asked of each lock, in the order in which they are to be taken.
+    def requests(self, *, renewed: bool) -> tuple[LockRequest, ...]:
+        """Return one request per lock, in the order in which to acquire them.
 
         Args:
-            kept: whether keepers will renew the leases; else they last 1.5 times max-hold.
+            renewed: whether a keeper will renew the leases; else they last 1.5 times max-hold.
 
         Raises:
             UsageError: an input is wrong; the message names it.
         """
         step = self.step
-        wanted = LockSettings(
-            names=[line.strip() for line in step.input("name").splitlines() if line.strip()],
+        settings = LockSettings(
+            names=lock_names(step),
             bucket=step.input("bucket"),
             slots=step.input("slots", "1"),
             wait=step.input("wait", "30m"),
@@ -94,17 +103,23 @@ class ActionInputs:
             priority=step.input("priority", "5"),
             sequence=step.input("sequence"),
         )
-        return wanted.requests(owner=self.owner, kept=kept)
+        return settings.requests(owner=self.owner, renewed=renewed)
 
 
-def choice(step: GitHubStep, name: str, choices: tuple[str, ...]) -> str:
-    """Return an input that is one of several words; the first where it is not set.
+def lock_names(step: GitHubStep) -> list[str]:
+    """Return the lines of the input `name` that are not empty."""
+    return [line.strip() for line in step.input("name").splitlines() if line.strip()]
+
+
+def choice(step: GitHubStep, name: str, choices: tuple[_Choice, ...]) -> _Choice:
+    """Return an input that is one of several words; the first if it is not set.
 
     Raises:
         UsageError: it is another word.
     """
     value = step.input(name, choices[0])
-    if value not in choices:
-        message = f'input {name} "{printable(value)}" is not valid: expected {" or ".join(choices)}'
-        raise UsageError(message)
-    return value
+    for one in choices:
+        if value == one:
+            return one
+    message = f'input {name} "{printable(value)}" is not valid: expected {" or ".join(choices)}'
+    raise UsageError(message)

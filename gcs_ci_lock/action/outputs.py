@@ -1,31 +1,38 @@
-"""What a step tells: outputs, annotations and the summary on the page of the run."""
+"""What a step reports: outputs, annotations and the summary on the page of the run."""
 
 from collections.abc import Mapping, Sequence
 
-from gcs_ci_lock.keepalive.held import HeldLock
+from gcs_ci_lock.keepalive.held import HeldLock, ReleaseResult
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.locking.lease import LeaseState
-from gcs_ci_lock.locking.outcome import Obsolete, TimedOut
+from gcs_ci_lock.locking.lease import LeaseState, Lost
+from gcs_ci_lock.locking.outcome import NotReleased, Obsolete, Released, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.platforms.github import GitHubStep
 from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.report.format import iso_time, link
 from gcs_ci_lock.report.gantt import gantt
 from gcs_ci_lock.report.markdown import owner_cell, plain, summary_table
-from gcs_ci_lock.report.messages import acquired_line, obsolete_line, timeout_lines, took_over_line
+from gcs_ci_lock.report.messages import (
+    acquired_line,
+    not_released_line,
+    obsolete_line,
+    released_line,
+    timeout_lines,
+    took_over_line,
+)
 
 # Shorter waits are the requests themselves.
 WORTH_A_NOTICE = 5.0
 
 
 def report_acquired(step: GitHubStep, held: Sequence[HeldLock], how: str) -> None:
-    """Tell that the locks are ours.
+    """Report that the locks are ours.
 
-    Outputs of several locks have one line for each, in the order of their names.
+    With several locks, the outputs have one line each, in the order of the names.
 
     Args:
         step: speaks to the runner.
-        held: what was got, in that order.
+        held: the locks, in that order.
         how: who renews the leases, for people.
     """
     for one in held:
@@ -79,7 +86,7 @@ def _tell_one(step: GitHubStep, held: HeldLock, how: str) -> None:
 
 
 def report_no_keepalive(step: GitHubStep, requests: Sequence[LockRequest], why: str) -> None:
-    """Warn that nobody renews the leases.
+    """Warn that nothing renews the leases.
 
     Args:
         step: speaks to the runner.
@@ -87,18 +94,34 @@ def report_no_keepalive(step: GitHubStep, requests: Sequence[LockRequest], why: 
         why: one sentence with its full stop, or "".
     """
     names = ", ".join(f'"{request.paths.name}"' for request in requests)
-    locks = f"lock {names} stays" if len(requests) == 1 else f"locks {names} stay"
+    several = len(requests) > 1
+    leases = "These leases are" if several else "This lease is"
+    locks = f"locks {names} stay" if several else f"lock {names} stays"
+    ttl = format_duration(requests[0].timing.ttl)
     step.warning(
-        "Nobody renews this lease (keep-alive: none): if this runner dies, "
-        f"{locks} taken for up to {format_duration(requests[0].timing.ttl)}. {why} "
-        "Keep max-hold as short as the job allows."
+        f"{leases} not renewed (keep-alive: none). If the runner dies, {locks} held for up to "
+        f"{ttl}. {why} Keep max-hold as short as the job allows."
     )
+
+
+def report_release(step: GitHubStep, held: HeldLock, result: ReleaseResult) -> None:
+    """Report how one release ended; a loss is reported by whoever acts on it."""
+    match result:
+        case Released():
+            step.say(released_line(held.name, held.acquired.lease.token))
+        case Lost() if result.max_hold_over:
+            step.say(released_line(held.name, held.acquired.lease.token))
+        case NotReleased():
+            ttl = held.request.timing.ttl
+            step.error(not_released_line(held.name, result.error, ttl=ttl))
+        case _:
+            pass
 
 
 def report_timeout(
     step: GitHubStep, request: LockRequest, timed_out: TimedOut, *, skip: bool
 ) -> None:
-    """Tell that the lock was not to be had: an error, or a warning where that is no failure."""
+    """Report that the lock was not acquired in time: an error, or a warning with `skip`."""
     status = timed_out.status
     set_outputs(
         step,
@@ -125,7 +148,7 @@ def report_timeout(
 def report_obsolete(
     step: GitHubStep, request: LockRequest, obsolete: Obsolete, *, skip: bool
 ) -> None:
-    """Tell that a newer run makes this one void: an error, or a warning if that is no failure."""
+    """Report that a newer run makes this one obsolete: an error, or a warning with `skip`."""
     line = obsolete_line(request.paths.name, obsolete)
     set_outputs(
         step,
@@ -169,7 +192,7 @@ def report_end(
 def set_outputs(
     step: GitHubStep, requests: Sequence[LockRequest], outputs: Mapping[str, str]
 ) -> None:
-    """Give values to later steps."""
+    """Set the outputs of the step."""
     uris = "\n".join(request.paths.uri for request in requests)
     for name, value in {"lock-uri": uris, **outputs}.items():
         step.set_output(name, value)

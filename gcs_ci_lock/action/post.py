@@ -1,140 +1,151 @@
-"""The post stage: release what is still ours, stop the keepers, and say how it was."""
+"""The post stage: release what is still ours, stop the keepers, and report how it was."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from gcs_ci_lock.action.end_lease import LeaseEnding, end_job_lease, loss_of, report_loss
+from gcs_ci_lock.action.end_lease import LeaseEnding, OpenLease, end_job_lease, report_loss
 from gcs_ci_lock.action.outputs import report_end
 from gcs_ci_lock.action.state import StepState
 from gcs_ci_lock.errors import LeaseLost, UsageError
-from gcs_ci_lock.keepalive import sidecar
 from gcs_ci_lock.keepalive.ending import RecordReplaced
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.keepalive.sidecar import KeeperContainer, SidecarUnavailable
+from gcs_ci_lock.keepalive.sidecar.engine import Engine
+from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
+from gcs_ci_lock.keepalive.sidecar.keeper_container import KeeperContainer
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.platforms.github import GitHubStep
+from gcs_ci_lock.ports import Random
 from gcs_ci_lock.protocol.duration import format_duration
-from gcs_ci_lock.report.messages import released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemClock, SystemRandom
+from gcs_ci_lock.report.messages import not_released_line, released_line
 
 
-class Giving:
-    """One post stage.
+def post(
+    step: GitHubStep,
+    *,
+    state: StepState,
+    event_path: str,
+    engine: Callable[[], Engine],
+    open_lease: OpenLease,
+    random: Random,
+) -> int:
+    """Release exactly the leases of our own main stage; return the exit code.
 
-    Inputs are not looked at: inside a composite action they may be another step's.
+    Inputs are not read: inside a composite action they may be another step's.
+
+    Args:
+        step: speaks to the runner.
+        state: what the main stage left.
+        event_path: the runner's event file, or "".
+        engine: connects to the Docker engine; raises SidecarUnavailable.
+        open_lease: opens the lock of a lease.
+        random: makes a name that no other container has.
+
+    Raises:
+        UsageError: what the main stage left is damaged, and no keeper is found.
     """
 
-    def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
-        """Take the step; nothing is read or written. The first signal does not end it."""
-        self._signals = SignalStop()
-        self._step = step
-        self._environ = environ
-        self._files = StepState(step, environ)
-        self._clock = SystemClock()
+    def keepers() -> list[KeeperContainer]:
+        connected = engine()
+        own = connected.own_container(mark=random.lease_id(), event=event_path)
+        return connected.find_keepers_of_step(state.step_id, own)
 
-    def run(self) -> int:
-        """Release exactly the leases of our own main stage; return the exit code.
-
-        Raises:
-            UsageError: what the main stage has left is spoiled, and no keeper is found.
-        """
-        try:
-            handovers = self._left()
-        except UsageError as spoiled:
-            return self._release_by_label(spoiled)
-        if not handovers:
-            return self._nothing() if self._files.is_known_empty else self._release_by_label(None)
-        codes = [self._end(lease_ref) for lease_ref in reversed(handovers)]
-        return next((code for code in codes if code), 0)
-
-    def _left(self) -> list[LeaseRef]:
-        try:
-            return self._files.lease_refs()
-        except UsageError as spoiled:
-            handovers = self._files.lease_refs_in_files()
-            if not handovers:
-                raise
-            self._step.warning(str(spoiled))
-            return handovers
-
-    def _release_by_label(self, spoiled: UsageError | None) -> int:
-        """Stop the keepers of whose leases nothing was handed on; they release by themselves.
-
-        Raises:
-            UsageError: there are none, and what was handed on is spoiled.
-        """
-        event = self._environ.get("GITHUB_EVENT_PATH", "")
-        keepings: list[KeeperContainer] = []
-        try:
-            engine = sidecar.connect(self._environ, self._clock)
-            home = engine.own_container(mark=SystemRandom().lease_id(), event=event)
-            keepings = engine.find_keepers_of_step(self._files.step_id, home)
-        except SidecarUnavailable as refusal:
-            if spoiled is not None:
-                self._step.warning(f"The keeper of the lease cannot be reached: {refusal}")
-        if not keepings and spoiled is not None:
-            raise spoiled
-        if not keepings:
-            return self._nothing()
-        if spoiled is not None:
-            self._step.warning(str(spoiled))
-        codes = [self._let_release(keeping) for keeping in keepings]
-        return next((code for code in codes if code), 0)
-
-    def _let_release(self, keeping: KeeperContainer) -> int:
-        status = keeping.stop().status
-        if status is not None and status.phase == "released":
-            self._step.say(f"Released the lock of lease {keeping.lease}, by its keeper")
-            return 0
-        reason = status.reason if status else "it said nothing"
-        self._step.error(f"The keeper of lease {keeping.lease} did not release it: {reason}")
-        return LeaseLost.exit_code
-
-    def _nothing(self) -> int:
-        self._step.say("Nothing to release: this step holds no lock")
-        return 0
-
-    def _end(self, lease_ref: LeaseRef) -> int:
-        spec = self._charge(lease_ref)
-        ending = end_job_lease(
-            self._step, lease_ref, spec, environ=self._environ, clock=self._clock
-        )
-        code = self._report(lease_ref, spec, ending)
+    try:
+        lease_refs = _leases_left(step, state)
+    except UsageError as damaged:
+        return _release_by_label(step, keepers, damaged)
+    if not lease_refs:
+        return _nothing(step) if state.is_known_empty else _release_by_label(step, keepers, None)
+    codes = []
+    for lease_ref in reversed(lease_refs):
+        spec = _spec_left(step, state, lease_ref)
+        ending = end_job_lease(step, lease_ref, spec, engine=engine, open_lease=open_lease)
+        codes.append(_report(step, lease_ref, spec, ending))
         if lease_ref.token:
-            report_end(self._step, lease_ref, _outcome(ending), _rows(lease_ref, ending))
+            report_end(step, lease_ref, _outcome(ending), _rows(lease_ref, ending))
+    return next((code for code in codes if code), 0)
+
+
+def _leases_left(step: GitHubStep, state: StepState) -> list[LeaseRef]:
+    try:
+        return state.lease_refs()
+    except UsageError as damaged:
+        lease_refs = state.lease_refs_in_files()
+        if not lease_refs:
+            raise
+        step.warning(str(damaged))
+        return lease_refs
+
+
+def _spec_left(step: GitHubStep, state: StepState, lease_ref: LeaseRef) -> KeeperSpec | None:
+    """Return what the main stage left in the lease's file, if it can be used."""
+    try:
+        return state.keeper_spec(lease_ref)
+    except UsageError as damaged:
+        step.warning(str(damaged))
+        return None
+
+
+def _release_by_label(
+    step: GitHubStep, keepers: Callable[[], list[KeeperContainer]], damaged: UsageError | None
+) -> int:
+    """Stop the keepers whose leases the main stage could not leave to us; they release.
+
+    Raises:
+        UsageError: there are none, and what the main stage left is damaged.
+    """
+    found: list[KeeperContainer] = []
+    try:
+        found = keepers()
+    except SidecarUnavailable as error:
+        if damaged is not None:
+            step.warning(f"The keeper of the lease cannot be reached: {error}")
+    if not found and damaged is not None:
+        raise damaged
+    if not found:
+        return _nothing(step)
+    if damaged is not None:
+        step.warning(str(damaged))
+    codes = [_let_release(step, container) for container in found]
+    return next((code for code in codes if code), 0)
+
+
+def _let_release(step: GitHubStep, container: KeeperContainer) -> int:
+    status = container.stop().status
+    if status is not None and status.phase == "released":
+        step.say(f"Released the lock of lease {container.lease}, by its keeper")
+        return 0
+    reason = status.reason if status else "it printed nothing"
+    step.error(f"The keeper of lease {container.lease} did not release it: {reason}")
+    return LeaseLost.exit_code
+
+
+def _nothing(step: GitHubStep) -> int:
+    step.say("Nothing to release: this step holds no lock")
+    return 0
+
+
+def _report(
+    step: GitHubStep, lease_ref: LeaseRef, spec: KeeperSpec | None, ending: LeaseEnding
+) -> int:
+    code = 0
+    if ending.error is not None:
+        step.error(not_released_line(lease_ref.name, ending.error, ttl=lease_ref.timing.ttl))
+        code = ending.error.exit_code
+    loss = ending.loss_of(lease_ref)
+    if loss is None:
+        if ending.error is None and lease_ref.token:
+            step.say(released_line(lease_ref.name, lease_ref.token))
+        elif ending.error is None:
+            step.say(f'Nothing to release: lock "{lease_ref.name}" was not acquired')
         return code
-
-    def _report(self, lease_ref: LeaseRef, spec: KeeperSpec | None, ending: LeaseEnding) -> int:
-        code = 0
-        if ending.error is not None:
-            ttl = format_duration(lease_ref.timing.ttl)
-            self._step.error(
-                f'lock "{lease_ref.name}" could not be released: {ending.error}. Its lease ends by '
-                f"itself, {ttl} after its last renewal at the latest"
-            )
-            code = ending.error.exit_code
-        loss = loss_of(ending, lease_ref)
-        if loss is None:
-            if ending.error is None and lease_ref.token:
-                self._step.say(released_line(lease_ref.name, lease_ref.token))
-            elif ending.error is None:
-                self._step.say(f'Nothing to release: lock "{lease_ref.name}" was not acquired')
-            return code
-        if isinstance(ending.loss, RecordReplaced):
-            # Whoever has deleted the record answers for it.
-            self._step.warning(str(loss))
-            return code
-        told = ending.status is not None and ending.status.phase == "lost"
-        job = spec.job if spec else None
-        return report_loss(self._step, lease_ref, loss, job=job, cancelled=told) or code
-
-    def _charge(self, lease_ref: LeaseRef) -> KeeperSpec | None:
-        """Return what the main stage has left in the lease's file, if it can be used."""
-        try:
-            return self._files.keeper_spec(lease_ref)
-        except UsageError as error:
-            # The lease is to be released all the same, with the credentials that are there.
-            self._step.warning(str(error))
-            return None
+    if isinstance(ending.loss, RecordReplaced):
+        # Whoever deleted the record is responsible; the job did nothing wrong.
+        step.warning(str(loss))
+        return code
+    job = spec.job if spec else None
+    reported = report_loss(
+        step, loss, on_lost=lease_ref.on_lost, job=job, cancelled=ending.run_cancelled
+    )
+    return reported or code
 
 
 def _outcome(ending: LeaseEnding) -> str:
@@ -151,8 +162,7 @@ def _rows(lease_ref: LeaseRef, ending: LeaseEnding) -> list[tuple[str, str]]:
         rows.insert(0, ("held", format_duration(ending.held)))
     if lease_ref.keeper == "sidecar":
         status = ending.status
-        beats, missed = (
-            (str(status.beats), str(status.missed)) if status else ("unknown", "unknown")
-        )
-        rows += [("beats", beats), ("missed beats", missed)]
+        renewals = str(status.beats) if status else "unknown"
+        missed = str(status.missed) if status else "unknown"
+        rows += [("renewals", renewals), ("missed renewals", missed)]
     return rows

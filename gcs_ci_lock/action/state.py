@@ -1,4 +1,4 @@
-"""What a step leaves for its own later stages, and for the other steps of its job.
+"""State: what a step leaves for its post stage and for the other steps of its job.
 
 The leases, without secrets, in the runner's state; and all that is needed to go on with each,
 secrets included, in a file beside the job's event. act hands no state on, credentials can be gone
@@ -12,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.action.inputs import lock_names
+from gcs_ci_lock.errors import NotAcquired, UsageError
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.platforms.github import GitHubStep
+from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.system.private_file import read_private, write_private
 
 STATE: Final = "lease"
@@ -24,10 +26,14 @@ _SOURCE: Final = "the step's lease file"
 
 
 class StepState:
-    """The leases of one step of one job, a file each."""
+    """The leases of one step of one job, a file each.
+
+    Args:
+        step: reads and writes the runner's state.
+        environ: GITHUB_EVENT_PATH, and what tells the steps of a job apart.
+    """
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
-        """Take the step; nothing is read or written."""
         self._step = step
         event = environ.get("GITHUB_EVENT_PATH")
         self._folder = Path(event).parent if event else None
@@ -36,11 +42,11 @@ class StepState:
         # the files are told apart by their leases.
         named = "\n".join(environ.get(key, "") for key in keys)
         self.step_id = hashlib.sha256(named.encode(errors="replace")).hexdigest()[:32]
-        # Lock -> what this stage has left of it.
+        # Lock -> what this stage has left of it so far.
         self._left: dict[str, KeeperSpec] = {}
 
     def write(self, spec: KeeperSpec) -> None:
-        """Leave a lease; of one lock the last one counts."""
+        """Leave a lease; for one lock the last one counts."""
         name = spec.lease_ref.name
         if (earlier := self._left.get(name)) and earlier.lease_ref.lease != spec.lease_ref.lease:
             self._unlink(earlier.lease_ref)
@@ -52,11 +58,12 @@ class StepState:
             with suppress(OSError):
                 write_private(path, spec.to_json())
 
-    def discard(self, lease_ref: LeaseRef) -> None:
-        """Leave nothing of a lease."""
-        self._left.pop(lease_ref.name, None)
+    def discard(self, name: str) -> None:
+        """Leave nothing of a lock."""
+        left = self._left.pop(name, None)
         self._save_state()
-        self._unlink(lease_ref)
+        if left is not None:
+            self._unlink(left.lease_ref)
 
     def clear(self) -> None:
         """Leave nothing."""
@@ -139,6 +146,30 @@ class StepState:
         if (path := self._path(lease_ref)) is not None:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def leases_of_job(step: GitHubStep, state: StepState) -> list[KeeperSpec]:
+    """Return the leases of this job that the input `name` means, oldest first.
+
+    Args:
+        step: its input `name` names locks, one per line; without it all leases are meant.
+        state: where the steps of this job left their leases.
+
+    Raises:
+        NotAcquired: this job holds no such lock.
+        UsageError: a lease file is damaged.
+    """
+    names = lock_names(step)
+    specs = [spec for name in names or [""] for spec in state.keeper_specs_of_job(name)]
+    missing = set(names) - {spec.lease_ref.name for spec in specs}
+    if missing or not specs:
+        lock = f'lock "{printable(min(missing))}"' if missing else "a lock"
+        message = (
+            f"no earlier step of this job holds {lock}: add a step with `mode: acquire` before "
+            "this one"
+        )
+        raise NotAcquired(message)
+    return specs
 
 
 def _read(path: Path) -> KeeperSpec | None:

@@ -1,4 +1,4 @@
-"""What the commands have in common: connecting, waiting, and telling how it went."""
+"""Acquire one lock for a command, and tell people how it goes."""
 
 import os
 from collections.abc import Callable
@@ -7,32 +7,47 @@ from dataclasses import replace
 from gcs_ci_lock.cli.options import AcquireOptions
 from gcs_ci_lock.cli.progress import wait_observer
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
-from gcs_ci_lock.keepalive.held import HeldLock
+from gcs_ci_lock.keepalive import KeepAlive
+from gcs_ci_lock.keepalive.held import HeldLock, ReleaseResult
+from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.acquisition import Acquisition
 from gcs_ci_lock.locking.client import LockClient
-from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Stopped, TimedOut
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.outcome import (
+    Acquired,
+    NotReleased,
+    Obsolete,
+    Released,
+    Stopped,
+    TimedOut,
+)
 from gcs_ci_lock.locking.request import LockRequest, LockSettings
-from gcs_ci_lock.locking.retry import release
-from gcs_ci_lock.platforms.detect import detect_owner
-from gcs_ci_lock.platforms.verifier import NoVerifier
-from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.platforms import current
+from gcs_ci_lock.platforms.verifier import NoVerifier, verifier_of
 from gcs_ci_lock.ports import Stop, Verifier
 from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
-from gcs_ci_lock.report.messages import acquired_line, obsolete_line, timeout_lines, took_over_line
+from gcs_ci_lock.report.messages import (
+    acquired_line,
+    not_released_line,
+    obsolete_line,
+    released_line,
+    timeout_lines,
+    took_over_line,
+)
 from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.system.console import print_err
 from gcs_ci_lock.wiring import Connection, connect, resolve_credentials
 
 
 def requests_of(options: AcquireOptions) -> tuple[LockRequest, ...]:
-    """Return what is asked for, in the order in which the locks are to be taken.
+    """Return one request per lock, in the order in which to acquire them.
 
     Raises:
         UsageError: an option is wrong.
     """
-    wanted = LockSettings(
+    settings = LockSettings(
         names=options.names,
         bucket=options.bucket,
         slots=options.slots,
@@ -48,13 +63,13 @@ def requests_of(options: AcquireOptions) -> tuple[LockRequest, ...]:
             f"--identity has {len(options.identity)} characters: expected {MAX_FOREIGN} at most"
         )
         raise UsageError(message)
-    owner = detect_owner(os.environ)
-    return wanted.requests(
+    owner = current(os.environ).owner(os.environ)
+    return settings.requests(
         owner=replace(owner, reason=options.reason, identity=options.identity.strip())
     )
 
 
-def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
+def connect_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
     """Return a connection to a bucket.
 
     Raises:
@@ -84,7 +99,9 @@ def open_bucket(bucket: str, endpoint: str, *, verbose: bool) -> Connection:
 
 def open_lock(lease_ref: LeaseRef, *, verbose: bool) -> tuple[Connection, LockClient]:
     """Return the lock of a lease that another process acquired."""
-    connection = open_bucket(lease_ref.paths.location.bucket, lease_ref.endpoint, verbose=verbose)
+    connection = connect_bucket(
+        lease_ref.paths.location.bucket, lease_ref.endpoint, verbose=verbose
+    )
     return connection, connection.lock(lease_ref.paths, lease_ref.timing)
 
 
@@ -94,24 +111,26 @@ def acquire_lock(
     stop: Stop,
     *,
     verifier: Verifier,
-    kept_by: str,
+    renewed_by: str,
     announce: Callable[[LeaseRef], None],
+    keepalive: Callable[[Keeper], KeepAlive],
 ) -> HeldLock | Stopped:
-    """Wait for a lock and tell people how it goes.
+    """Wait for a lock and tell people how it goes; nothing renews it yet.
 
     Args:
-        options: the options.
+        options: as given.
         request: the lock.
         stop: ends the wait.
-        verifier: is asked whether a holder is dead.
-        kept_by: who renews the lease, for people.
-        announce: is given the lease before it is claimed, with token 0, and when it is granted.
+        verifier: knows whether the job of a holder is over.
+        renewed_by: who will renew the lease, for people.
+        announce: called with the lease before it is claimed, with token 0, and after the grant.
+        keepalive: makes the lease's keep-alive.
 
     Raises:
-        NotAcquired: it was not to be had in time, and who has it; or a newer run has come.
-        LockError: whatever else went wrong.
+        NotAcquired: it was not acquired in time, and who holds it; or a newer run has come.
+        LockError: anything else that went wrong.
     """
-    connection = open_bucket(
+    connection = connect_bucket(
         request.paths.location.bucket, options.endpoint, verbose=options.verbose
     )
     lock = connection.lock(request.paths, request.timing)
@@ -124,26 +143,29 @@ def acquire_lock(
         clock=connection.clock,
         lines_between=options.verbose,
     ) as observer:
-        waiter = Acquisition(
+        outcome = Acquisition(
             lock,
             request,
             random=connection.random,
             stop=stop,
             observer=observer,
             verifier=verifier,
-        )
-        outcome = waiter.run()
+        ).run()
     match outcome:
         case Acquired():
             lease = outcome.lease
+            keeper = Keeper.of_new_lease(
+                lock, lease, random=connection.random, max_hold=request.max_hold
+            )
+            held = HeldLock(lock, request, outcome, keepalive(keeper), random=connection.random)
             try:
                 announce(lease_ref(lease.id).granted(lease, waited=outcome.waited))
             except LockError:
                 # Nobody would know of the lease.
-                release(lock, lease.id, random=connection.random)
+                held.release()
                 raise
-            _tell_acquired(request, outcome, kept_by)
-            return HeldLock(lock, request, outcome, random=connection.random)
+            _print_acquired(request, outcome, renewed_by)
+            return held
         case Obsolete():
             raise NotAcquired(obsolete_line(request.paths.name, outcome))
         case TimedOut():
@@ -153,16 +175,30 @@ def acquire_lock(
             return outcome
 
 
-def _tell_acquired(request: LockRequest, acquired: Acquired, kept_by: str) -> None:
-    beat = format_duration(request.timing.renew_every or 0.0)
-    how = f"renewed every {beat} by {kept_by}"
-    print_err(acquired_line(request.paths.name, acquired.waited, acquired.lease.token, how))
-    for ended in acquired.took_over:
-        print_err(took_over_line(ended))
+def print_release(held: HeldLock, result: ReleaseResult) -> None:
+    """Print how one release ended; a loss is an error that its caller raises."""
+    match result:
+        case Released():
+            print_err(released_line(held.name, held.acquired.lease.token))
+        case Lost() if result.max_hold_over:
+            print_err(released_line(held.name, held.acquired.lease.token))
+        case NotReleased():
+            ttl = held.request.timing.ttl
+            print_err(not_released_line(held.name, result.error, ttl=ttl))
+        case _:
+            pass
 
 
 def verifier_for(options: AcquireOptions) -> Verifier:
-    """Return who is asked whether a holder's job is over; one for all locks of a command."""
+    """Return what knows whether a holder's job is over; one for all locks of a command."""
     if not options.verify_holder:
         return NoVerifier()
-    return verifier_of(os.environ, github_token="", clock=SystemClock())
+    return verifier_of(os.environ, tokens={}, clock=SystemClock())
+
+
+def _print_acquired(request: LockRequest, acquired: Acquired, renewed_by: str) -> None:
+    interval = format_duration(request.timing.renew_every or 0.0)
+    how = f"renewed every {interval} by {renewed_by}"
+    print_err(acquired_line(request.paths.name, acquired.waited, acquired.lease.token, how))
+    for ended in acquired.took_over:
+        print_err(took_over_line(ended))

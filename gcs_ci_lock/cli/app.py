@@ -1,16 +1,31 @@
-"""The entry of the command line: commands, errors as exit codes."""
+"""The entry of the command line: typer app, errors to exit codes."""
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, ParamSpec
+from typing import Annotated, Final, ParamSpec
 
 import typer
 
-from gcs_ci_lock.cli import demo, foreground, inspect, intervene, lease
+from gcs_ci_lock.cli import commands
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.system.console import ensure_standard_fds, print_err
 
 _P = ParamSpec("_P")
+# In the order of `--help`. Those that only our own programs start are hidden.
+_COMMANDS: Final[tuple[Callable[..., int], ...]] = (
+    commands.run,
+    commands.hold,
+    commands.acquire,
+    commands.check,
+    commands.release,
+    commands.status,
+    commands.freeze,
+    commands.unfreeze,
+    commands.dry_run,
+    commands.keep,
+    commands.keep_sidecar,
+)
+_HIDDEN: Final = (commands.keep, commands.keep_sidecar)
 
 app = typer.Typer(
     name="gcs-ci-lock",
@@ -59,20 +74,12 @@ def _options(
     """Serialise deployments in CI with a lock kept in Google Cloud Storage."""
 
 
-app.command("run", cls=foreground.WithCommand)(_exiting(foreground.run))
-for _name, _command, _hidden in (
-    ("hold", foreground.hold, False),
-    ("acquire", lease.acquire, False),
-    ("check", lease.check, False),
-    ("release", lease.release, False),
-    ("keep", lease.keep, True),
-    ("keep-beside", lease.keep_sidecar, True),
-    ("status", inspect.status, False),
-    ("freeze", intervene.freeze, False),
-    ("unfreeze", intervene.unfreeze, False),
-    ("dry-run", demo.dry_run, False),
-):
-    app.command(_name, hidden=_hidden)(_exiting(_command))
+for _command in _COMMANDS:
+    app.command(
+        _command.__name__.replace("_", "-"),
+        cls=commands.WithCommand if _command is commands.run else None,
+        hidden=_command in _HIDDEN,
+    )(_exiting(_command))
 
 
 def main() -> None:

@@ -1,16 +1,16 @@
-"""What `freeze` and `unfreeze` do."""
+"""`freeze` and `unfreeze`: stop granting a lock, and grant it again."""
 
 import os
 import re
 from datetime import datetime
 
-from gcs_ci_lock.cli.acquire import open_bucket
+from gcs_ci_lock.cli.acquire import connect_bucket
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.locking.admin import freeze, unfreeze
+from gcs_ci_lock.locking import admin
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.request import lock_paths
 from gcs_ci_lock.locking.retry import retry
-from gcs_ci_lock.platforms.detect import detect_owner
+from gcs_ci_lock.platforms import current
 from gcs_ci_lock.protocol.duration import parse_duration
 from gcs_ci_lock.protocol.json_reader import MAX_TIME
 from gcs_ci_lock.protocol.record import Freeze
@@ -21,55 +21,56 @@ from gcs_ci_lock.system.console import print_err
 from gcs_ci_lock.wiring import Connection
 
 
-def freeze_lock(
-    name: str, *, bucket: str, endpoint: str, reason: str, until: str, verbose: bool
-) -> int:
+def freeze(name: str, *, bucket: str, endpoint: str, reason: str, until: str, verbose: bool) -> int:
     """Freeze a lock; return the exit code.
 
     Raises:
         UsageError: an option is wrong.
         StorageUnreachable: the server does not answer.
-        LockError: whatever else went wrong.
+        LockError: anything else that went wrong.
     """
     if not reason.strip():
-        message = "--reason is empty: expected a text that tells those who wait why"
+        message = "--reason is empty: expected a text that waiters will see"
         raise UsageError(message)
-    # A wrong option is told before anything is asked.
+    # Report a wrong option before any request.
     _ends_at(until, 0.0)
     connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
     retry(lock, connection.random, lock.read)
     now = lock.now().earliest
     frozen = Freeze(
-        reason=reason, author=who(detect_owner(os.environ)), since=now, until=_ends_at(until, now)
+        reason=reason,
+        author=who(current(os.environ).owner(os.environ)),
+        since=now,
+        until=_ends_at(until, now),
     )
-    replaced = retry(lock, connection.random, lambda: freeze(lock, frozen))
-    print_err(f'Froze lock "{name}" {freeze_text(frozen, now)}')
+    replaced = retry(lock, connection.random, lambda: admin.freeze(lock, frozen))
+    print_err(f'Lock "{name}" frozen {freeze_text(frozen, now)}')
     if replaced is not None:
-        print_err(f"It was frozen already, {freeze_text(replaced, now)}: that is replaced")
+        print_err(f"Replaced the freeze {freeze_text(replaced, now)}")
     return 0
 
 
-def unfreeze_lock(name: str, *, bucket: str, endpoint: str, verbose: bool) -> int:
+def unfreeze(name: str, *, bucket: str, endpoint: str, verbose: bool) -> int:
     """Unfreeze a lock; return the exit code.
 
     Raises:
         StorageUnreachable: the server does not answer.
-        LockError: whatever else went wrong.
+        LockError: anything else that went wrong.
     """
     connection, lock = _open(name, bucket=bucket, endpoint=endpoint, verbose=verbose)
     retry(lock, connection.random, lock.read)
-    ended = retry(lock, connection.random, lambda: unfreeze(lock))
+    ended = retry(lock, connection.random, lambda: admin.unfreeze(lock))
     if ended is None:
         print_err(f'Lock "{name}" is not frozen: nothing to do')
     else:
         was = freeze_text(ended, lock.now().earliest)
-        print_err(f'Unfroze lock "{name}"; it was frozen {was}')
+        print_err(f'Lock "{name}" unfrozen; it was frozen {was}')
     return 0
 
 
 def _open(name: str, *, bucket: str, endpoint: str, verbose: bool) -> tuple[Connection, LockClient]:
     paths = lock_paths(name=name, bucket=bucket)
-    connection = open_bucket(paths.location.bucket, endpoint, verbose=verbose)
+    connection = connect_bucket(paths.location.bucket, endpoint, verbose=verbose)
     return connection, connection.lock(paths, Timing.for_ttl(DEFAULT_TTL))
 
 

@@ -1,119 +1,196 @@
-"""What runs in the sidecar: keep one lease until its job is over."""
+"""The two hidden commands that renew a lease which another process acquired."""
 
 import os
 import sys
 from pathlib import Path
 
-from gcs_ci_lock.errors import LeaseLost, LockError
+from gcs_ci_lock.cli.acquire import open_lock
+from gcs_ci_lock.errors import LeaseLost, LockError, UsageError
 from gcs_ci_lock.keepalive.adopted import keep_adopted
 from gcs_ci_lock.keepalive.job_end import JobEnd
 from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec, KeeperStatus
-from gcs_ci_lock.locking.lease import TOLD_TO_STOP, Lost
-from gcs_ci_lock.platforms.github_api import GitHubApi
+from gcs_ci_lock.keepalive.lease_file import KeeperFileLock, LeaseFile
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperPhase, KeeperSpec, KeeperStatus
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.platforms.github_api import GitHubClient
+from gcs_ci_lock.ports import Clock, Stop
+from gcs_ci_lock.protocol.record import LossReason
 from gcs_ci_lock.report.messages import lease_lost, released_line
-from gcs_ci_lock.system.clock import SignalStop, SystemClock
+from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.system.console import print_err, write_line
 from gcs_ci_lock.system.private_file import MAX_BYTES
-from gcs_ci_lock.system.signals import StopWhen
+from gcs_ci_lock.system.signals import SignalStop, StopWhen
 from gcs_ci_lock.wiring import open_lease
 
 
-def keep_sidecar() -> int:
-    """Keep the lease that standard input tells; return the exit code.
+def keep(path: Path, inherited: int) -> int:
+    """Renew the lease in a lease file until SIGTERM, or until the file is gone; then release it.
 
-    Standard output has the news, one line of JSON each; standard error has lines for people.
+    Args:
+        path: the lease file.
+        inherited: descriptor of the locked file that `acquire` passed on.
+
+    Returns:
+        The exit code.
     """
-    stop = SignalStop()
+    lease_file = LeaseFile(path)
+    lease_ref = lease_file.read()
+    if lease_ref is None:
+        message = f"there is no lease file {lease_file.path}"
+        raise UsageError(message)
+    file_lock = KeeperFileLock(inherited)
+    signals = SignalStop.installed()
+
+    def is_wanted() -> bool:
+        return lease_file.names_lease(lease_ref.lease)
+
+    def why_stopped() -> Lost | None:
+        # `release` deletes the file first: then the job itself asked for it.
+        return _keeper_stopped(lease_ref) if is_wanted() else None
+
+    try:
+        connection, lock = open_lock(lease_ref, verbose=False)
+        ended = keep_adopted(
+            lock,
+            lease_ref,
+            StopWhen(signals, is_wanted, SystemClock()),
+            random=connection.random,
+            why_stopped=why_stopped,
+            on_start=lambda _: file_lock.write_working(),
+        )
+    except LockError as error:
+        file_lock.write_ended(str(error))
+        return error.exit_code
+    if isinstance(ended, Lost):
+        file_lock.write_ended(ended.message, loss=ended.reason)
+        return LeaseLost.exit_code
+    file_lock.write_ended(f"token {lease_ref.token} was released")
+    return 0
+
+
+def keep_sidecar() -> int:
+    """Renew the lease that standard input describes until its job is over; return the exit code.
+
+    Standard output gets one `KeeperStatus` a line; standard error gets lines for people.
+    """
+    signals = SignalStop.installed()
     try:
         spec = KeeperSpec.from_json(sys.stdin.read(MAX_BYTES), source="standard input")
         # Where the libraries look for them; the container itself has none.
         os.environ.update(spec.proxies)
-        return _Keeping(spec, stop).run()
+        end = JobEnd.watching(spec.job.event_path)
+        if spec.job.token and spec.job.api_url:
+            client = GitHubClient(api_url=spec.job.api_url, token=spec.job.token)
+            end.poll_in_background(client.token_state)
+        clock = SystemClock()
+        stop = StopWhen(signals, lambda: not end.why_over(), clock)
+        return SidecarRun(spec, end, stop=stop, clock=clock).run()
     except LockError as error:
         print_err(str(error))
-        _tell(KeeperStatus(phase="failed", reason=str(error)))
+        _report(KeeperStatus(phase="failed", reason=str(error)))
         return error.exit_code
 
 
-class _Keeping:
-    """One keeper in a container of its own."""
+class SidecarRun:
+    """The renewing in a sidecar, and what it reports.
 
-    def __init__(self, spec: KeeperSpec, stop: SignalStop) -> None:
-        self._charge = spec
-        self._clock = SystemClock()
+    Args:
+        spec: the lease.
+        end: knows whether the job is over.
+        stop: ends the renewing.
+        clock: its boot time counts.
+    """
+
+    def __init__(self, spec: KeeperSpec, end: JobEnd, *, stop: Stop, clock: Clock) -> None:
+        self._spec = spec
+        self._end = end
         self._stop = stop
-        event = spec.job.event_path
-        self._end = JobEnd(Path(event) if event else None)
-        self._wanted = StopWhen(stop, lambda: not self._end.why_over(), self._clock)
+        self._clock = clock
         self._keeper: Keeper | None = None
-        self._phase = ""
+        self._phase: KeeperPhase | None = None
 
     def run(self) -> int:
-        spec, lease_ref = self._charge, self._charge.lease_ref
-        if spec.job.token and spec.job.api_url:
-            self._end.poll_in_background(GitHubApi(spec.job).token_state)
+        """Renew until the stop, report, and return the exit code.
+
+        Raises:
+            LockError: the lease could not be found, or not be released.
+        """
+        spec, lease_ref = self._spec, self._spec.lease_ref
         connection, lock = open_lease(lease_ref, environ=os.environ, pinned=spec.credentials)
         result = keep_adopted(
             lock,
             lease_ref,
-            self._wanted,
+            self._stop,
             random=connection.random,
-            on_start=self._at_work,
-            on_attempt=self._tried,
+            why_stopped=self._why_stopped,
+            on_start=self._on_start,
+            on_attempt=self._on_attempt,
             renew_now=True,
-            note=lambda: self._end.why_over() or TOLD_TO_STOP,
         )
         if isinstance(result, Lost):
             return self._lost(result)
-        why = result.ended.note or "the step's end"
+        why = result.ended.note or "the step has ended"
         print_err(f"{released_line(lease_ref.name, lease_ref.token)}: {why}")
-        self._tell("released", why)
+        self._report("released", why)
         return 0
 
-    def _at_work(self, keeper: Keeper) -> None:
+    def _why_stopped(self) -> Lost:
+        lease_ref = self._spec.lease_ref
+        if why := self._end.why_over():
+            return Lost(reason=LossReason.JOB_OVER, message=f"token {lease_ref.token}: {why}")
+        return _keeper_stopped(lease_ref)
+
+    def _on_start(self, keeper: Keeper) -> None:
         self._keeper = keeper
 
-    def _tried(self, keeper: Keeper) -> None:
-        """Tell when renewing begins, fails and works again; not every beat."""
-        phase = "missing" if keeper.trouble else "keeping"
+    def _on_attempt(self, keeper: Keeper) -> None:
+        """Report when renewing begins, fails and works again; not every renewal."""
+        phase: KeeperPhase = "missing" if keeper.trouble else "keeping"
         if phase == self._phase:
             return
         self._phase = phase
-        name = self._charge.lease_ref.name
+        name = self._spec.lease_ref.name
         if phase == "missing":
-            print_err(f'Lock "{name}" could not be renewed: {keeper.trouble}; trying again')
+            print_err(f'Could not renew lock "{name}": {keeper.trouble}; retrying')
         else:
-            print_err(f'Keeping lock "{name}": fencing token {keeper.lease.token}')
-        self._tell(phase, keeper.trouble)
+            print_err(f'Renewing lock "{name}": fencing token {keeper.lease.token}')
+        self._report(phase, keeper.trouble)
 
     def _lost(self, lost: Lost) -> int:
-        lease_ref = self._charge.lease_ref
+        lease_ref = self._spec.lease_ref
         print_err(str(lease_lost(lease_ref.name, lost)))
-        self._tell("lost", lost.reason)
+        self._report("lost", lost.message, loss=lost.reason)
         if lease_ref.on_lost == "cancel":
             self._cancel()
-        # The reason is to be heard by the job's later steps; for longer than max-hold nobody asks.
+        # Later steps of the job ask for the reason; nobody asks for longer than max-hold.
         began = self._keeper.lease.sent_at if self._keeper else self._clock.boottime()
         until = began + lease_ref.max_hold_s
         while not lost.max_hold_over and (left := until - self._clock.boottime()) > 0:
-            if self._wanted.wait(left):
+            if self._stop.wait(left):
                 break
         return LeaseLost.exit_code
 
     def _cancel(self) -> None:
+        job = self._spec.job
         try:
-            GitHubApi(self._charge.job).cancel_run()
+            client = GitHubClient(api_url=job.api_url, token=job.token)
+            client.cancel_run(job.repository, job.run_id)
         except LockError as error:
             print_err(str(error))
         else:
-            print_err("The run is being cancelled")
+            print_err("Cancelling the run")
 
-    def _tell(self, phase: str, reason: str) -> None:
+    def _report(self, phase: KeeperPhase, reason: str, *, loss: LossReason | None = None) -> None:
         keeper = self._keeper
-        beats, missed = (keeper.renewals, keeper.missed) if keeper else (0, 0)
-        _tell(KeeperStatus(phase=phase, beats=beats, missed=missed, reason=reason))
+        renewals, missed = (keeper.renewals, keeper.missed) if keeper else (0, 0)
+        _report(KeeperStatus(phase=phase, beats=renewals, missed=missed, reason=reason, loss=loss))
 
 
-def _tell(status: KeeperStatus) -> None:
+def _keeper_stopped(lease_ref: LeaseRef) -> Lost:
+    message = f"token {lease_ref.token}: its keeper was told to stop"
+    return Lost(reason=LossReason.KEEPER_STOPPED, message=message)
+
+
+def _report(status: KeeperStatus) -> None:
     write_line(sys.stdout, status.to_json())

@@ -1,4 +1,4 @@
-"""The options that several commands share; every one has its variable GCS_CI_LOCK_..."""
+"""The options of the commands; every one has a variable GCS_CI_LOCK_..."""
 
 import inspect
 from collections.abc import Callable
@@ -12,10 +12,16 @@ _P = ParamSpec("_P")
 Names = Annotated[
     list[str],
     typer.Argument(
-        metavar="NAME", show_default=False, help="The locks, such as acme/api/prod: all or none."
+        metavar="NAME",
+        show_default=False,
+        help="The locks, such as acme/api/prod: all or none.",
     ),
 ]
-# Further ones are taken too, so that it can be said what to do instead.
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", show_default=False, help="The lock, such as acme/api/prod."),
+]
+# Accepts several names, so that the error can say what to do instead.
 OneName = Annotated[
     list[str],
     typer.Argument(metavar="NAME", show_default=False, help="The lock, such as acme/api/prod."),
@@ -23,10 +29,10 @@ OneName = Annotated[
 
 
 def not_empty(context: typer.Context, param: typer.CallbackParam, value: str) -> str:
-    """Refuse an option that is given empty, as by a variable that is not set."""
+    """Refuse an option that is given empty, e.g. through a shell variable that is not set."""
     source = context.get_parameter_source(param.name or "")
     if not value.strip() and source is not None and source.name == "COMMANDLINE":
-        message = "it is empty: expected a value, or not to be given at all"
+        message = "it is empty: give it a value, or leave the option out"
         raise typer.BadParameter(message)
     return value
 
@@ -38,7 +44,7 @@ Bucket = Annotated[
         envvar="GCS_CI_LOCK_BUCKET",
         metavar="BUCKET",
         show_default=False,
-        help="BUCKET or gs://BUCKET/PREFIX (prefix default: locks).",
+        help="BUCKET or gs://BUCKET/PREFIX (default prefix: locks).",
     ),
 ]
 Endpoint = Annotated[
@@ -57,7 +63,7 @@ Slots = Annotated[
         "--slots",
         envvar="GCS_CI_LOCK_SLOTS",
         metavar="N",
-        help="Holders tolerated in total, this one included; `unlimited` = shared.",
+        help="How many jobs may hold the lock together; `unlimited` = shared.",
     ),
 ]
 Wait = Annotated[
@@ -66,7 +72,7 @@ Wait = Annotated[
         "--wait",
         envvar="GCS_CI_LOCK_WAIT",
         metavar="TIME",
-        help="How long to wait: 90s, 30m, 2h; 0 = one try.",
+        help="How long to wait: 90s, 30m, 2h; 0 = do not wait.",
     ),
 ]
 Ttl = Annotated[
@@ -75,7 +81,7 @@ Ttl = Annotated[
         "--ttl",
         envvar="GCS_CI_LOCK_TTL",
         metavar="TIME",
-        help="How long a lease lasts after its last renewal, 30s to 24h.",
+        help="How long the lease lasts after its last renewal, 30s to 24h.",
     ),
 ]
 MaxHold = Annotated[
@@ -84,7 +90,7 @@ MaxHold = Annotated[
         "--max-hold",
         envvar="GCS_CI_LOCK_MAX_HOLD",
         metavar="TIME",
-        help="After this long the lease is renewed no more.",
+        help="Stop renewing the lease after this time.",
     ),
 ]
 Queue = Annotated[
@@ -110,7 +116,8 @@ Sequence = Annotated[
         envvar="GCS_CI_LOCK_SEQUENCE",
         metavar="N",
         show_default=False,
-        help="Rising number of this job: one lower than one that was granted ends as outdated.",
+        help="A number that only grows, such as the run number. A job whose number is lower than "
+        "one already granted ends as outdated.",
     ),
 ]
 Identity = Annotated[
@@ -121,7 +128,8 @@ Identity = Annotated[
         envvar="GCS_CI_LOCK_IDENTITY",
         metavar="NAME",
         show_default=False,
-        help="Takes over at once from a holder of the same name. Two that run at once overlap!",
+        help="Take over immediately from a holder with the same identity. Only for jobs that never "
+        "run at the same time: two would both hold the lock.",
     ),
 ]
 VerifyHolder = Annotated[
@@ -139,7 +147,18 @@ Reason = Annotated[
         envvar="GCS_CI_LOCK_REASON",
         metavar="TEXT",
         show_default=False,
-        help="Shown to those who wait.",
+        help="Why the lock is held; waiters see it.",
+    ),
+]
+Until = Annotated[
+    str,
+    typer.Option(
+        "--until",
+        callback=not_empty,
+        envvar="GCS_CI_LOCK_UNTIL",
+        metavar="TIME",
+        show_default=False,
+        help="When it ends by itself: 2h, or 2026-11-24T06:00Z. Default: at unfreeze.",
     ),
 ]
 LeaseFile = Annotated[
@@ -148,13 +167,13 @@ LeaseFile = Annotated[
         "--lease-file",
         envvar="GCS_CI_LOCK_LEASE_FILE",
         metavar="FILE",
-        help="Where the lease is kept between acquire, check and release.",
+        help="The file that holds the lease between acquire, check and release.",
     ),
 ]
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", envvar="GCS_CI_LOCK_JSON", help="Print one JSON document on standard output."
+        "--json", envvar="GCS_CI_LOCK_JSON", help="Print one JSON document to standard output."
     ),
 ]
 Verbose = Annotated[
@@ -172,7 +191,7 @@ DEFAULT_LEASE_FILE = ".gcs-ci-lock.lease"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcquireOptions:
-    """The options of every command that acquires, as they were given."""
+    """The options of every command that acquires, as given."""
 
     names: Names
     bucket: Bucket = ""

@@ -7,15 +7,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TextIO
 
-from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.platforms.gitlab import LogSections
-from gcs_ci_lock.ports import Clock, WaitObserver
-from gcs_ci_lock.report.wait_log import Show, WaitLog, print_lines
-from gcs_ci_lock.system.clock import SystemRandom, utc_today
+from gcs_ci_lock.platforms import current, in_ci
+from gcs_ci_lock.ports import Clock, Show, WaitObserver
+from gcs_ci_lock.report.wait_log import WaitLog, print_lines
 from gcs_ci_lock.system.console import BestEffortStream, print_err, write_line
-
-# Set by nearly every CI system; act and Gitea set the second, GitLab the third.
-_CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
 
 
 @contextmanager
@@ -43,8 +38,7 @@ def wait_observer(
 
 
 def _can_draw(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
-    in_ci = any(environ.get(name, "") not in ("", "0", "false") for name in _CI)
-    if in_ci or environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
+    if in_ci(environ) or environ.get("TERM", "dumb") in ("", "dumb", "unknown"):
         return False
     if stream is None or not stream.encoding.lower().startswith("utf"):
         return False
@@ -58,9 +52,4 @@ def _can_draw(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
 def _show(environ: Mapping[str, str]) -> Show:
     # All on one stream: two of them reach a log in any order.
     write = partial(write_line, sys.stderr)
-    word = SystemRandom().lease_id
-    if environ.get("GITHUB_ACTIONS") == "true":
-        return GitHubStep(environ, write=write, delimiter=word).group
-    if environ.get("GITLAB_CI") == "true":
-        return LogSections(write, now=lambda: utc_today().timestamp(), mark=word()).show
-    return print_lines(print_err)
+    return current(environ).log_group(environ, write) or print_lines(print_err)

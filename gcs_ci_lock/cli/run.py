@@ -1,112 +1,122 @@
-"""What `run` and `hold` do once they have their locks: keep them, watch them, give them back."""
+"""`run` and `hold`: the leases live as long as this process."""
 
 import os
 from collections.abc import Sequence
 
-from gcs_ci_lock.cli.acquire import acquire_lock, requests_of, verifier_for
+from gcs_ci_lock.cli.acquire import acquire_lock, print_release, requests_of, verifier_for
 from gcs_ci_lock.cli.options import AcquireOptions
-from gcs_ci_lock.errors import LeaseLost, LockError
-from gcs_ci_lock.keepalive.held import HeldLock, acquire_all, first_loss, release_all, renewed_while
+from gcs_ci_lock.errors import LeaseLost, LockError, StorageUnreachable
+from gcs_ci_lock.keepalive.held import HeldLock, HeldLocks, loss_on_release
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.keepalive.thread import LOOK_EVERY
+from gcs_ci_lock.keepalive.thread import KeeperThread
 from gcs_ci_lock.locking.lease import Lost
-from gcs_ci_lock.locking.outcome import Stopped
+from gcs_ci_lock.locking.outcome import NotReleased, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.system.child import Child, ChildExited
-from gcs_ci_lock.system.clock import SignalStop
-from gcs_ci_lock.system.console import print_err
+from gcs_ci_lock.system.signals import SignalStop
 
-KEPT_HERE = "this process"
+RENEWED_BY = "this process"
 
 
-def run_command(options: AcquireOptions, argv: Sequence[str]) -> int:
+def run(options: AcquireOptions, argv: Sequence[str]) -> int:
     """Acquire the locks, run the command, release; return the exit code.
 
     Raises:
-        LeaseLost: a lease was lost and the command stopped.
-        LockError: whatever else went wrong.
+        LeaseLost: a lease was lost; the command was stopped if it still ran.
+        LockError: anything else that went wrong.
     """
-    stop = SignalStop()
-    held = _take(options, stop)
-    if held is None:
+    stop = SignalStop.installed()
+    held = _acquire(options, stop)
+    if not isinstance(held, HeldLocks):
         return stop.exit_code
     if stop.is_set():
-        release_all(held, print_err)
+        held.release()
         return stop.exit_code
     # A machine that was suspended since the grant must not begin.
-    _end_if_lost(held)
+    if held.first_loss() is not None:
+        return _release(held)
     try:
         # While no thread of ours runs: what runs between fork and exec must not meet a lock.
-        command = Child(argv, {**os.environ, **_variables(held)})
+        child = Child.start(argv, {**os.environ, **_variables(held)})
     except LockError:
-        release_all(held, print_err)
+        held.release()
         raise
 
     def work() -> ChildExited | Lost:
-        return command.supervise(
-            lambda: next((lost for one in held if (lost := one.lost()) is not None), None),
-            clock=held[0].lock.clock,
-            kill_within=held[0].request.timing.margin,
+        return child.supervise(
+            held.first_loss,
+            clock=held.locks[0].lock.clock,
+            kill_within=held.locks[0].request.timing.margin,
             pending=lambda: stop.number,
         )
 
-    finished = renewed_while(held, work)
-    _end_if_lost(held)
-    # The command may have ended before anybody noticed; another may have run beside it.
-    if (gone := release_all(held, print_err)) is not None:
-        raise gone
-    return finished.exit_code if isinstance(finished, ChildExited) else LeaseLost.exit_code
+    finished = held.renewed_while(work)
+    not_released = _release(held)
+    if isinstance(finished, Lost):
+        return LeaseLost.exit_code
+    return finished.exit_code or not_released
 
 
-def hold_locks(options: AcquireOptions) -> int:
-    """Acquire the locks and keep them until a signal; return the exit code.
+def hold(options: AcquireOptions) -> int:
+    """Acquire the locks and renew them until a signal; return the exit code.
 
     Raises:
         LeaseLost: a lease was lost.
-        LockError: whatever else went wrong.
+        LockError: anything else that went wrong.
     """
-    stop = SignalStop()
-    held = _take(options, stop)
-    if held is None:
+    stop = SignalStop.installed()
+    held = _acquire(options, stop)
+    if not isinstance(held, HeldLocks):
         return stop.exit_code
+    held.wait(stop)
+    return _release(held)
 
-    def work() -> None:
-        while not stop.wait(LOOK_EVERY) and first_loss(held) is None:
-            pass
 
-    renewed_while(held, work)
-    _end_if_lost(held)
-    if (gone := release_all(held, print_err)) is not None:
-        raise gone
+def _acquire(options: AcquireOptions, stop: SignalStop) -> HeldLocks | Stopped:
+    verifier = verifier_for(options)
+
+    def acquire_one(request: LockRequest, until: Stop) -> HeldLock | Stopped:
+        return acquire_lock(
+            options,
+            request,
+            until,
+            verifier=verifier,
+            renewed_by=RENEWED_BY,
+            announce=_ignore,
+            keepalive=KeeperThread,
+        )
+
+    outcome = HeldLocks.acquire(requests_of(options), stop, acquire_one, on_release=print_release)
+    match outcome:
+        case HeldLocks() | Stopped():
+            return outcome
+        case TimedOut() | Obsolete():
+            # `acquire_lock` raises instead.
+            raise AssertionError
+
+
+def _release(held: HeldLocks) -> int:
+    """Release the locks; return 0, or the exit code for locks that could not be released.
+
+    Raises:
+        LeaseLost: one was lost, perhaps before anything noticed; another job may have run too.
+    """
+    results = held.release()
+    if (loss := loss_on_release(results)) is not None:
+        raise loss
+    if any(isinstance(result, NotReleased) for _, result in results):
+        return StorageUnreachable.exit_code
     return 0
 
 
-def _take(options: AcquireOptions, stop: SignalStop) -> list[HeldLock] | None:
-    verifier = verifier_for(options)
-
-    def take(request: LockRequest, until: Stop) -> HeldLock | None:
-        one = acquire_lock(
-            options, request, until, verifier=verifier, kept_by=KEPT_HERE, announce=_ignore
-        )
-        return None if isinstance(one, Stopped) else one
-
-    return acquire_all(requests_of(options), stop, take, say=print_err)
-
-
-def _end_if_lost(held: Sequence[HeldLock]) -> None:
-    if (loss := first_loss(held)) is not None:
-        release_all(held, print_err)
-        raise loss
-
-
-def _variables(held: Sequence[HeldLock]) -> dict[str, str]:
-    """Return what the command is told; of several locks one a line, in their order."""
-    tenures = [one.acquired.lease for one in held]
+def _variables(held: HeldLocks) -> dict[str, str]:
+    """Return what the command sees: one line per lock, in their order."""
+    leases = [one.acquired.lease for one in held.locks]
     return {
-        "GCS_CI_LOCK_TOKEN": "\n".join(str(lease.token) for lease in tenures),
-        "GCS_CI_LOCK_LEASE": "\n".join(lease.id for lease in tenures),
-        "GCS_CI_LOCK_NAME": "\n".join(one.name for one in held),
+        "GCS_CI_LOCK_TOKEN": "\n".join(str(lease.token) for lease in leases),
+        "GCS_CI_LOCK_LEASE": "\n".join(lease.id for lease in leases),
+        "GCS_CI_LOCK_NAME": "\n".join(one.name for one in held.locks),
     }
 
 

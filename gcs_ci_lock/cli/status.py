@@ -1,9 +1,9 @@
-"""What `status` does."""
+"""`status`: who holds the locks, and who waits."""
 
 import sys
 from collections.abc import Sequence
 
-from gcs_ci_lock.cli.acquire import open_bucket
+from gcs_ci_lock.cli.acquire import connect_bucket
 from gcs_ci_lock.errors import OutcomeUnknown, RecordInvalid, StorageUnreachable, UsageError
 from gcs_ci_lock.locking.request import lock_paths
 from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
@@ -18,18 +18,18 @@ from gcs_ci_lock.wiring import Connection
 LIST_TIMEOUT = 30.0
 
 
-def show_status(
+def status(
     names: Sequence[str], *, bucket: str, endpoint: str, as_json: bool, verbose: bool
 ) -> int:
     """Print the state of locks; return the exit code.
 
     Raises:
         StorageUnreachable: the server did not answer.
-        LockError: whatever else went wrong.
+        LockError: anything else that went wrong.
     """
     wanted = [lock_paths(name=name, bucket=bucket) for name in names]
     location = lock_paths(name="any", bucket=bucket).location
-    connection = open_bucket(location.bucket, endpoint, verbose=verbose)
+    connection = connect_bucket(location.bucket, endpoint, verbose=verbose)
     try:
         paths = wanted or _all_locks(connection, location)
         looks = [_look(connection, one) for one in paths]

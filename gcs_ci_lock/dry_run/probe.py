@@ -1,7 +1,7 @@
-"""`python -m gcs_ci_lock.dry_run.probe FILE JOB -- CMD...`: run CMD, note when it began and ended.
+"""`python -m gcs_ci_lock.dry_run.probe FILE JOB -- CMD...`: run CMD, record when it ran.
 
-The dry run judges by these notes, not by what the lock says of itself: each is one line of JSON
-in one append, with the boot clock that all processes of a machine share.
+The dry run judges by these notes, not by what the lock reports. Each note is one line of JSON,
+written in one append, with the boot clock, which all processes of a machine share.
 """
 
 import json
@@ -13,12 +13,16 @@ from collections.abc import Sequence
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.system.clock import SystemClock
 
-# As a shell has it.
+# As in a shell.
 NO_SUCH_PROGRAM = 127
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command between two notes; return its exit code."""
+    """Run the command between two notes; return its exit code.
+
+    Args:
+        arguments: the file, the job, "--", and the command.
+    """
     path, job, _, *command = arguments
     _note(path, job, "enter")
     try:

@@ -1,11 +1,15 @@
-"""The dry run's picture and verdict: pure formatting and judging of what the witnesses noted."""
+"""A dry run's drawing and verdict: pure functions of what the probes recorded."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 WIDTH = 48
+
+JobOutcome = Literal["waiting", "running", "acquired", "timeout", "lost", "failed"]
+JudgedAs = Literal["serialised", "overlapped", "tokens fell", "incomplete"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,15 +17,14 @@ class JobRun:
     """One job of a dry run.
 
     Attributes:
-        outcome: waiting, running, acquired, timeout, lost or failed.
         token: the fencing token, or None.
-        started: boot clock when the job was started.
-        entered: boot clock when its critical section began, or None.
-        left: boot clock when that ended, or None.
+        started: boot clock at which the job was started.
+        entered: boot clock at which its command began, or None.
+        left: boot clock at which its command ended, or None.
     """
 
     job: str
-    outcome: str
+    outcome: JobOutcome
     token: int | None
     started: float
     entered: float | None
@@ -33,21 +36,21 @@ class Verdict:
     """What a dry run showed.
 
     Attributes:
-        overlaps: pairs of critical sections that were open at the same time.
+        overlaps: pairs of jobs whose commands ran at the same time.
         verdict: "serialised", or what went wrong.
     """
 
     overlaps: int
-    verdict: str
+    verdict: JudgedAs
 
     @property
     def good(self) -> bool:
-        """Tell whether the jobs took turns."""
+        """Return whether the jobs took turns."""
         return self.verdict == "serialised"
 
 
 def judge(runs: Sequence[JobRun]) -> Verdict:
-    """Judge a finished dry run: did the critical sections overlap, did the tokens rise?"""
+    """Judge a finished dry run: did commands overlap, did the fencing tokens rise?"""
     inside = sorted((t.entered, _left(t), t.token or 0) for t in runs if t.entered is not None)
     overlaps = sum(
         later[0] < earlier[1]
@@ -55,6 +58,7 @@ def judge(runs: Sequence[JobRun]) -> Verdict:
         for later in inside[index + 1 :]
     )
     rising = all(earlier[2] < later[2] for earlier, later in pairwise(inside))
+    verdict: JudgedAs
     if overlaps:
         verdict = "overlapped"
     elif not rising:
@@ -69,16 +73,16 @@ def judge(runs: Sequence[JobRun]) -> Verdict:
 def _left(run: JobRun) -> float:
     if run.left is not None:
         return run.left
-    # One that was killed inside left at a moment that nobody knows.
+    # The moment at which a killed job stopped is unknown.
     return math.inf if run.outcome == "running" else run.entered or 0.0
 
 
 def picture(runs: Sequence[JobRun], now: float) -> list[str]:
-    """Return one bar a job: dots while it waits, blocks while it is inside.
+    """Return one bar per job: dots while it waits, # while it holds the lock.
 
     Args:
         runs: the jobs, in order.
-        now: boot clock; the right edge.
+        now: boot clock at the right edge.
     """
     if not runs:
         return []
@@ -92,7 +96,7 @@ def picture(runs: Sequence[JobRun], now: float) -> list[str]:
     for run in runs:
         started, entered = column(run.started), column(run.entered)
         left = column(run.left) if run.entered is not None else entered
-        # A short stay is still to be seen.
+        # A short hold stays visible.
         held = max(left - entered, 1) if run.entered is not None else 0
         entered = min(entered, WIDTH - held)
         bar = " " * min(started, entered) + "." * (entered - started) + "#" * held

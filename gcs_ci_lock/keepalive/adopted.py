@@ -6,13 +6,14 @@ from gcs_ci_lock.errors import StorageUnreachable
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.thread import KeeperThread
-from gcs_ci_lock.locking.client import LockClient, Released
-from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, LeaseState, Lost, removed_from_record
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.lease import LeaseState, Lost, removed_from_record
+from gcs_ci_lock.locking.outcome import Released
 from gcs_ci_lock.locking.own_ticket import OwnTicket
 from gcs_ci_lock.locking.retry import release, retry
 from gcs_ci_lock.ports import Random, Stop
 from gcs_ci_lock.protocol.queue import Claimant
-from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.record import LossReason, Owner
 from gcs_ci_lock.protocol.transitions import NotHeld
 
 
@@ -54,7 +55,7 @@ def overdue(lock: LockClient, lease_ref: LeaseRef, *, random: Random) -> Lost | 
 
 
 def end_lease(
-    lock: LockClient, lease_ref: LeaseRef, *, random: Random, note: str = ""
+    lock: LockClient, lease_ref: LeaseRef, *, random: Random, loss: Lost | None = None
 ) -> Released | NotHeld:
     """Release the lease, or what an interrupted acquisition may have left: claim and ticket.
 
@@ -65,7 +66,7 @@ def end_lease(
         LockError: as raised by `LockClient.release`.
     """
     if lease_ref.token:
-        return release(lock, lease_ref.lease, random=random, note=note)
+        return release(lock, lease_ref.lease, random=random, loss=loss)
     result = retry(lock, random, lambda: lock.void_claim(lease_ref.lease))
     retry(lock, random, lambda: _delete_ticket(lock, lease_ref))
     return result
@@ -77,7 +78,7 @@ def keep_adopted(
     stop: Stop,
     *,
     random: Random,
-    note: Callable[[], str],
+    why_stopped: Callable[[], Lost | None],
     on_start: Callable[[Keeper], object] | None = None,
     on_attempt: Callable[[Keeper], object] | None = None,
     renew_now: bool = False,
@@ -91,7 +92,8 @@ def keep_adopted(
         lease_ref: the lease.
         stop: ends the renewing.
         random: jitter.
-        note: returns why it was stopped, for the history.
+        why_stopped: returns the loss that the stop means for the job; None: the job itself asked
+            for the release.
         on_start: called once, before the first renewal.
         on_attempt: called after every attempt to renew, in another thread.
         renew_now: whether the first renewal is due immediately.
@@ -124,7 +126,7 @@ def keep_adopted(
     if thread.is_stuck:
         message = f'lock "{lease_ref.name}" was not released: a renewal hangs'
         raise StorageUnreachable(message)
-    result = end_lease(lock, lease_ref, random=random, note=MAX_HOLD_OVER if lost else note())
+    result = end_lease(lock, lease_ref, random=random, loss=lost or why_stopped())
     if not isinstance(result, Released):
         return removed_from_record(lease_ref.token, result)
     return lost or result
@@ -134,7 +136,8 @@ def _renewal_overdue(lock: LockClient, lease: LeaseState) -> Lost | None:
     boot = lock.clock.boottime()
     if lease.believes_held(boot, lock.server_clock.at(boot).latest):
         return None
-    return Lost(reason=f"token {lease.token} was not renewed in time")
+    message = f"token {lease.token} was not renewed in time"
+    return Lost(reason=LossReason.RENEWAL_OVERDUE, message=message)
 
 
 def _delete_ticket(lock: LockClient, lease_ref: LeaseRef) -> None:

@@ -1,24 +1,17 @@
-"""How the lease of a job ended, from what its keeper said and what the record says.
-
-A loss that was known when the lease was released is noted in the history, so that whoever asks
-again is told the same.
-"""
+"""How the lease of a job ended, from what its keeper said and what the record says."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperStatus
 from gcs_ci_lock.locking.lease import Lost, removed_from_record
-from gcs_ci_lock.protocol.record import PastLease
+from gcs_ci_lock.protocol.record import LossReason, PastLease
 from gcs_ci_lock.protocol.transitions import NotHeld
-
-_LOST: Final = "lost: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordReplaced:
-    """The record knows nothing of the lease: somebody has deleted or replaced it."""
+    """The record does not know the lease: somebody has deleted or replaced it."""
 
     lost: Lost
 
@@ -26,43 +19,40 @@ class RecordReplaced:
 def loss_before_release(
     lease_ref: LeaseRef, status: KeeperStatus | None, *, gone: bool
 ) -> Lost | None:
-    """Return the loss that is known before the record is asked, or None.
+    """Return the loss that is known before the record is read, or None.
 
     Args:
         lease_ref: the lease.
         status: the last that its keeper said, or None.
-        gone: whether there should be a keeper, and is none.
+        gone: whether there should be a keeper, and there is none.
     """
     if status is not None and status.phase == "lost":
-        return Lost(reason=status.reason)
-    if gone:
-        return Lost(reason=f"token {lease_ref.token}: its keeper is gone, and nobody renewed it")
-    return None
+        return status.lost
+    return keeper_gone(lease_ref) if gone else None
 
 
-def release_note(known: Lost | None) -> str:
-    """Return the note with which a lease is released whose loss is known."""
-    return f"{_LOST}{known.reason}" if known else ""
+def keeper_gone(lease_ref: LeaseRef) -> Lost:
+    """Return the loss of a lease whose keeper has ended without a word."""
+    message = f"token {lease_ref.token}: its keeper is gone, and nothing renews it"
+    return Lost(reason=LossReason.KEEPER_GONE, message=message)
 
 
 def how_it_ended(
     lease_ref: LeaseRef, known: Lost | None, result: PastLease | NotHeld
 ) -> Lost | RecordReplaced | None:
-    """Return how the lease was lost; None: it was not, and is released.
+    """Return how the lease was lost; None: it was not lost, and is released.
 
     Args:
         lease_ref: the lease.
         known: what `loss_before_release` returned.
-        result: the lease's own release, by this or an earlier call, or that it is not held.
+        result: the release of the lease, by this call or an earlier one; or that it is not held.
     """
     if isinstance(result, PastLease):
-        if result.note.startswith(_LOST):
-            return Lost(reason=result.note.removeprefix(_LOST))
-        # The job itself notes nothing; its keeper says why it went before it was asked to.
-        return Lost(reason=f"token {lease_ref.token}: {result.note}") if result.note else None
+        # Whoever releases a lost lease notes the loss: every later step reports the same.
+        return Lost(reason=result.loss, message=result.note) if result.loss else None
     if not lease_ref.token:
         return None
-    taken = removed_from_record(lease_ref.token, result)
+    lost = removed_from_record(lease_ref.token, result)
     if result.ended is not None:
-        return taken
-    return known or RecordReplaced(lost=taken)
+        return lost
+    return known or RecordReplaced(lost=lost)

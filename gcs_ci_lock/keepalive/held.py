@@ -1,44 +1,57 @@
-"""Locks that this process has acquired: kept alive, one or several, and given back in reverse."""
+"""Locks that this process holds: one or several, all or none, released in reverse."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from gcs_ci_lock.errors import LeaseLost, LockError
-from gcs_ci_lock.keepalive.keeper import Keeper
-from gcs_ci_lock.keepalive.thread import KeeperThread
-from gcs_ci_lock.locking.client import LockClient, Released
+from gcs_ci_lock.errors import LeaseLost, LockError, StorageUnreachable
+from gcs_ci_lock.keepalive import KeepAlive
+from gcs_ci_lock.keepalive.thread import LOOK_EVERY
+from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.lease import Lost, removed_from_record
-from gcs_ci_lock.locking.outcome import Acquired
+from gcs_ci_lock.locking.outcome import (
+    Acquired,
+    NotReleased,
+    Obsolete,
+    Released,
+    Stopped,
+    TimedOut,
+)
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.ports import Random, Stop
-from gcs_ci_lock.report.messages import lease_lost, released_line
+from gcs_ci_lock.report.messages import lease_lost
 from gcs_ci_lock.system.signals import StopWhen
 
+ReleaseResult = Released | Lost | NotReleased
 _T = TypeVar("_T")
 
 
 class HeldLock:
-    """One lock that this process has acquired; nobody renews it until `keep`."""
+    """One lock that this process has acquired.
+
+    Args:
+        lock: the lock.
+        request: what was asked for.
+        acquired: what was granted.
+        keepalive: renews the lease between `start` and `pause`.
+        random: jitter.
+    """
 
     def __init__(
-        self, lock: LockClient, request: LockRequest, acquired: Acquired, *, random: Random
+        self,
+        lock: LockClient,
+        request: LockRequest,
+        acquired: Acquired,
+        keepalive: KeepAlive,
+        *,
+        random: Random,
     ) -> None:
-        """Take a lock that was just acquired."""
         self.lock = lock
-        self._random = random
         self.request = request
         self.acquired = acquired
-        self.keeper = Keeper(
-            lock,
-            acquired.lease,
-            random=random,
-            max_hold=request.max_hold,
-            began=acquired.lease.sent_at,
-        )
-        self._thread: KeeperThread | None = None
-        self.released = False
+        self.keepalive = keepalive
+        self._random = random
 
     @property
     def name(self) -> str:
@@ -46,131 +59,179 @@ class HeldLock:
         return self.request.paths.name
 
     def start(self) -> None:
-        """Begin renewing, in a thread."""
-        self._thread = KeeperThread(self.keeper)
-        self._thread.start()
+        """Begin to renew, or begin again after `pause`.
 
-    def stop(self) -> None:
-        """Renew no more; `keep` begins again."""
-        if self._thread is not None:
-            self._thread.stop()
+        Raises:
+            LockError: nothing can renew the lease here.
+        """
+        self.keepalive.start()
+
+    def pause(self) -> None:
+        """Stop renewing for now."""
+        self.keepalive.pause()
 
     def lost(self) -> Lost | None:
-        """Tell whether the lease is lost, by now."""
-        return self.keeper.lost()
+        """Return the loss of the lease, as far as this process knows it without a request."""
+        return self.keepalive.lost()
 
-    def release(self, say: Callable[[str], object]) -> Lost | None:
-        """Release the lease, and say so; or tell that it was not ours any more."""
+    def release(self) -> ReleaseResult:
+        """Stop renewing and release the lease; the history notes a loss that is known by then.
+
+        Returns:
+            Released: the lease was ours to the end.
+            Lost: it was lost before; what the record still showed of it is released.
+            NotReleased: it could not be released, and ends by itself.
+        """
         lease = self.acquired.lease
-        if self._thread is not None and self._thread.is_stuck:
-            # Two writes of one lease are never in flight together.
-            say(f'Lock "{self.name}" was not released: a renewal hangs. Its lease ends by itself.')
-            return None
+        self.keepalive.pause()
+        known = self.lost()
+        if self.keepalive.is_stuck:
+            # Two writes of one lease must never be in flight together.
+            return known or NotReleased(error=StorageUnreachable("a renewal hangs"))
         try:
-            result = release(self.lock, lease.id, random=self._random)
+            result = release(self.lock, lease.id, random=self._random, loss=known)
         except LockError as error:
-            say(f'Lock "{self.name}" could not be released: {error}. Its lease ends by itself.')
-            return None
+            return known or NotReleased(error=error)
+        finally:
+            # The record first: a keeper that finds its lease released has nothing to report.
+            self.keepalive.stop()
         if isinstance(result, Released):
-            self.released = True
-            lost = self.lost()
-            if lost is None or lost.max_hold_over:
-                # Else its loss is what is told.
-                say(released_line(self.name, lease.token))
-            return None
-        return removed_from_record(lease.token, result)
+            return known or result
+        lost = removed_from_record(lease.token, result)
+        return lost if lost.ended is not None else known or lost
 
 
-_H = TypeVar("_H", bound=HeldLock)
-
-
-def acquire_all(
-    requests: Sequence[LockRequest],
-    stop: Stop,
-    take: Callable[[LockRequest, Stop], _H | None],
-    *,
-    say: Callable[[str], object],
-) -> list[_H] | None:
-    """Acquire all locks or none, in their order, within one time to wait; None: none.
-
-    Those that are acquired are kept alive while the others are waited for, and rest at the end.
+class HeldLocks:
+    """Several locks that are acquired together: all or none.
 
     Args:
-        requests: in the order of `LockSettings.requests`.
-        stop: ends the wait.
-        take: acquires one lock, or tells why it could not and returns None.
-        say: prints one line.
-
-    Raises:
-        LeaseLost: one was lost while another was waited for.
-        LockError: one is not to be had; none is held then.
+        locks: in the order in which they were acquired.
+        on_release: called with each lock that was released, and the result.
     """
-    held: list[_H] = []
-    try:
-        for request in requests:
-            one = take(_beside(request, held), _while_held(stop, held))
-            if one is None:
-                _end_if_lost(held)
-                release_all(held, say)
-                return None
-            held.append(one)
+
+    def __init__(
+        self,
+        locks: Sequence[HeldLock] = (),
+        *,
+        on_release: Callable[[HeldLock, ReleaseResult], object],
+    ) -> None:
+        self.locks = list(locks)
+        self._on_release = on_release
+
+    @classmethod
+    def acquire(
+        cls,
+        requests: Sequence[LockRequest],
+        stop: Stop,
+        acquire_one: Callable[[LockRequest, Stop], HeldLock | TimedOut | Obsolete | Stopped],
+        *,
+        on_release: Callable[[HeldLock, ReleaseResult], object],
+    ) -> "HeldLocks | TimedOut | Obsolete | Stopped":
+        """Acquire all locks within one time to wait, or none of them.
+
+        Those that are acquired are renewed while the others are waited for, and paused at the end.
+
+        Args:
+            requests: in the order of `LockSettings.requests`.
+            stop: ends the wait.
+            acquire_one: acquires one lock.
+            on_release: as for the class.
+
+        Raises:
+            LeaseLost: one was lost while another was waited for.
+            LockError: one cannot be acquired; none is held then.
+        """
+        held = cls(on_release=on_release)
+        try:
+            for request in requests:
+                outcome = acquire_one(held._following(request), held._unless_lost(stop))
+                if not isinstance(outcome, HeldLock):
+                    held.raise_if_lost()
+                    held.release()
+                    return outcome
+                held.locks.append(outcome)
+                outcome.start()
+            held.raise_if_lost()
+        except LockError:
+            held.release()
+            raise
+        held.pause()
+        return held
+
+    def start(self) -> None:
+        """Begin to renew them all.
+
+        Raises:
+            LockError: nothing can renew one of them here.
+        """
+        for one in self.locks:
             one.start()
-        _end_if_lost(held)
-    except LockError:
-        release_all(held, say)
-        raise
-    stop_renewing(held)
-    return held
+
+    def pause(self) -> None:
+        """Stop renewing them for now."""
+        for one in self.locks:
+            one.pause()
+
+    def renewed_while(self, work: Callable[[], _T]) -> _T:
+        """Do something while the leases are renewed; return its result."""
+        self.start()
+        try:
+            return work()
+        finally:
+            self.pause()
+
+    def wait(self, stop: Stop) -> None:
+        """Renew the leases until the stop or the first loss."""
+
+        def work() -> None:
+            while not stop.wait(LOOK_EVERY) and self.first_loss() is None:
+                pass
+
+        self.renewed_while(work)
+
+    def first_loss(self) -> Lost | None:
+        """Return the loss of the first lock that is lost, or None while all hold."""
+        return next((lost for one in self.locks if (lost := one.lost()) is not None), None)
+
+    def raise_if_lost(self) -> None:
+        """Do nothing while all leases hold.
+
+        Raises:
+            LeaseLost: one is lost.
+        """
+        for one in self.locks:
+            if (lost := one.lost()) is not None:
+                raise lease_lost(one.name, lost)
+
+    def release(self) -> list[tuple[HeldLock, ReleaseResult]]:
+        """Release them all, the last one first; return the results in that order."""
+        self.pause()
+        results = []
+        for one in reversed(self.locks):
+            result = one.release()
+            self._on_release(one, result)
+            results.append((one, result))
+        return results
+
+    def _following(self, request: LockRequest) -> LockRequest:
+        """Return the request for one more lock: part of its time to wait is spent."""
+        if not self.locks:
+            return request
+        first = self.locks[0]
+        # Also the time that keepers took to start.
+        since_first = first.lock.clock.boottime() - first.acquired.lease.sent_at
+        names = tuple(one.name for one in self.locks)
+        spent = first.acquired.waited + since_first
+        return replace(request, spent=spent, also_holding=names)
+
+    def _unless_lost(self, stop: Stop) -> Stop:
+        if not self.locks:
+            return stop
+        clock = self.locks[0].lock.clock
+        return StopWhen(stop, lambda: self.first_loss() is None, clock)
 
 
-def renewed_while(held: Sequence[HeldLock], work: Callable[[], _T]) -> _T:
-    """Renew the leases in threads while something else is done in this one."""
-    for one in held:
-        one.start()
-    try:
-        return work()
-    finally:
-        stop_renewing(held)
-
-
-def first_loss(held: Sequence[HeldLock]) -> LeaseLost | None:
-    """Return the error that tells of the first that is lost, or None while all hold."""
-    losses = ((one.name, one.lost()) for one in held)
-    return next((lease_lost(name, lost) for name, lost in losses if lost is not None), None)
-
-
-def stop_renewing(held: Sequence[HeldLock]) -> None:
-    """Renew none of them any more."""
-    for one in held:
-        one.stop()
-
-
-def release_all(held: Sequence[HeldLock], say: Callable[[str], object]) -> LeaseLost | None:
-    """Release all, the last one first; return the error that one was lost, or None."""
-    stop_renewing(held)
-    lost: LeaseLost | None = None
-    for one in reversed(held):
-        gone = one.release(say)
-        if gone is not None:
-            lost = lease_lost(one.name, gone)
-    return lost
-
-
-def _end_if_lost(held: Sequence[HeldLock]) -> None:
-    if (loss := first_loss(held)) is not None:
-        raise loss
-
-
-def _beside(request: LockRequest, held: Sequence[HeldLock]) -> LockRequest:
-    if not held:
-        return request
-    # Also the time that keepers took to start.
-    since_first = held[0].lock.clock.boottime() - held[0].acquired.lease.sent_at
-    spent = held[0].acquired.waited + since_first
-    return replace(request, spent=spent, also_holding=tuple(one.name for one in held))
-
-
-def _while_held(stop: Stop, held: Sequence[HeldLock]) -> Stop:
-    if not held:
-        return stop
-    return StopWhen(stop, lambda: first_loss(held) is None, held[0].lock.clock)
+def loss_on_release(results: Sequence[tuple[HeldLock, ReleaseResult]]) -> LeaseLost | None:
+    """Return the error for the last loss among the results of `HeldLocks.release`, or None."""
+    losses = [(one, result) for one, result in results if isinstance(result, Lost)]
+    return lease_lost(losses[-1][0].name, losses[-1][1]) if losses else None

@@ -1,7 +1,7 @@
-"""Keeps a lease alive until it is told to stop, the lease is lost, or max-hold is over.
+"""Renew a lease until stopped, until it is lost, or until max-hold is over.
 
-A loss is an outcome with a reason. It is told by the boot clock alone: a renewal that hangs does
-not delay it, and whoever depends on the lease asks `lost()` instead of waiting for this loop.
+A loss shows on the boot clock alone: a renewal that hangs does not delay it. Ask `lost()`; do not
+wait for the loop. The numbers R1 to R6 are those of docs/protocol.md.
 
 In model/lock.pml: acknowledged, no_renewal_after_give_up, no_false_loss.
 """
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.locking.client import LockClient
-from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, LeaseState, Lost, renewal_overdue
+from gcs_ci_lock.locking.lease import LeaseState, Lost, max_hold_over, renewal_overdue
 from gcs_ci_lock.ports import Random, Stop
-from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.timing import backoff
 
 RENEW_SPREAD = 0.1
@@ -22,13 +21,24 @@ RENEW_SPREAD = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperStopped:
-    """The lease was kept alive until the stop; it is still ours to be released."""
+    """The keeper was told to stop; the lease is still ours, and is to be released."""
 
 
 class Keeper:
-    """Renews one lease.
+    """Renews one lease. `run` runs in one thread; everything else may be asked from any.
 
-    `keep` runs in one thread; `lost` and `tenure` may be asked from any.
+    Args:
+        lock: nobody else uses it while `run` runs.
+        lease: the lease, just acquired or adopted.
+        random: jitter.
+        max_hold: seconds from `began` after which the lease is not renewed any more.
+        began: boot clock when the lease was acquired.
+        on_attempt: called after every attempt to renew, in the thread of `run`.
+
+    Attributes:
+        trouble: why the last attempt failed, or "".
+        renewals: attempts that were acknowledged.
+        missed: attempts that were not.
     """
 
     def __init__(
@@ -41,16 +51,6 @@ class Keeper:
         began: float,
         on_attempt: Callable[["Keeper"], object] | None = None,
     ) -> None:
-        """Take a lease that was just acquired or adopted; no request is made.
-
-        Args:
-            lock: nobody else may use it while `keep` runs.
-            lease: the lease.
-            random: for jitter.
-            max_hold: seconds from `began` after which the lease is renewed no more.
-            began: boot clock when the lease was acquired.
-            on_attempt: called after every attempt to renew, in the thread of `keep`.
-        """
         self._lock = lock
         self._lease = lease
         self._random = random
@@ -63,9 +63,16 @@ class Keeper:
         self.renewals = 0
         self.missed = 0
 
+    @classmethod
+    def of_new_lease(
+        cls, lock: LockClient, lease: LeaseState, *, random: Random, max_hold: float
+    ) -> "Keeper":
+        """Return the keeper of a lease that was just acquired."""
+        return cls(lock, lease, random=random, max_hold=max_hold, began=lease.sent_at)
+
     @property
     def lock(self) -> LockClient:
-        """The lock that is kept."""
+        """The lock whose lease is renewed."""
         return self._lock
 
     @property
@@ -74,24 +81,25 @@ class Keeper:
         return self._lease
 
     def lost(self) -> Lost | None:
-        """Tell whether the lease is lost, by now; once lost it stays so."""
+        """Return the loss of the lease by now, or None; a lost lease stays lost (step R1)."""
         # The clock first: a renewal acknowledged after this reading does not undo it.
         boot = self._lock.clock.boottime()
         latest = self._lock.server_clock.at(boot).latest
         with self._guard:
             if self._lost is None and boot >= self._ends_at:
-                reason = f"{MAX_HOLD_OVER} ({format_duration(self._max_hold)})"
-                self._lost = Lost(reason=f"token {self._lease.token}: {reason}", max_hold_over=True)
+                self._lost = max_hold_over(self._lease.token, self._max_hold)
             if self._lost is None and not self._lease.believes_held(boot, latest):
                 self._lost = renewal_overdue(self._lease, boot, self.trouble)
             return self._lost
 
     def run(self, stop: Stop, *, renew_now: bool = False) -> KeeperStopped | Lost:
-        """Renew the lease again and again; returns at the latest when a request has timed out.
+        """Renew the lease until the stop or its loss (steps R4 and R6).
+
+        Returns at the latest when a request has timed out.
 
         Args:
             stop: ends it.
-            renew_now: whether the first renewal is due now: it shows that renewing works.
+            renew_now: whether the first renewal is due immediately: it shows that renewing works.
         """
         failures = 0
         due = self._lock.clock.boottime() if renew_now else self._next_due()
@@ -128,9 +136,9 @@ class Keeper:
                 self.renewals += 1
 
     def _next_due(self) -> float:
-        """Return the boot clock of the next renewal: one beat after the send of the last."""
-        beat = self._lease.timing.renew_every
-        if beat is None:
+        """Return the boot clock of the next renewal: one interval after the send of the last."""
+        interval = self._lease.timing.renew_every
+        if interval is None:
             return self._ends_at
         spread = 1 + RENEW_SPREAD * (2 * self._random.fraction() - 1)
-        return self._lease.sent_at + beat * spread
+        return self._lease.sent_at + interval * spread

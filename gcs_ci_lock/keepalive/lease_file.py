@@ -1,7 +1,8 @@
-"""The lease file of `acquire`, `check` and `release`, and the mark of who works for it.
+"""The lease file of `acquire`, `check` and `release`, and the lock on who works for it.
 
-LEASE_FILE holds the handover, mode 0600. LEASE_FILE.keeper is locked (flock) by `acquire` and then
-by the background keeper, for as long as they live, and says who that is or how it ended.
+LEASE_FILE holds the lease reference, mode 0600. LEASE_FILE.keeper is locked (flock) by `acquire`
+and then by the background keeper, for as long as they live. Its one line is the process number, and
+after the end a `LossReason` or "-" and a sentence.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ from pathlib import Path
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.ports import Clock
+from gcs_ci_lock.protocol.record import LossReason
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.system.private_file import (
     MAX_BYTES,
@@ -31,25 +33,29 @@ class KeeperInfo:
     """Who works for a lease file.
 
     Attributes:
-        alive: whether somebody does: a keeper, or an `acquire` that still waits.
-        pid: its process, 0 if not known.
-        ended: why the last one ended, "" if it did not say.
+        alive: whether a keeper, or an `acquire` that still waits, works for it.
+        pid: the process, 0 if not known.
+        ended: why the last one ended, for people; "" if it did not say.
+        loss: why it lost the lease, or None.
     """
 
     alive: bool
-    pid: int
-    ended: str
+    pid: int = 0
+    ended: str = ""
+    loss: LossReason | None = None
 
 
 class LeaseFile:
-    """A lease on disk."""
+    """A lease on disk.
+
+    Args:
+        path: the file; KEEPER is kept beside it.
+
+    Raises:
+        UsageError: the path is relative to a folder that is gone.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Take the path; nothing is read or written.
-
-        Raises:
-            UsageError: it is relative to a folder that is gone.
-        """
         try:
             self.path = path.absolute()
         except OSError as error:
@@ -59,7 +65,7 @@ class LeaseFile:
         self._lease = ""
 
     def write(self, lease_ref: LeaseRef) -> None:
-        """Replace the file at once and whole, mode 0600.
+        """Replace the file atomically, mode 0600.
 
         Raises:
             UsageError: it cannot be written there.
@@ -72,7 +78,7 @@ class LeaseFile:
         self._lease = lease_ref.lease
 
     def names_lease(self, lease: str) -> bool:
-        """Tell whether the file is there and names this lease."""
+        """Return whether the file exists and names this lease."""
         try:
             lease_ref = self.read()
         except UsageError:
@@ -80,23 +86,23 @@ class LeaseFile:
         return lease_ref is not None and lease_ref.lease == lease
 
     def still_ours(self) -> bool:
-        """Tell whether the file is still the one that this process has written, if it has."""
+        """Return whether the file is still the one that this process wrote, if it wrote one."""
         return not self._lease or self.names_lease(self._lease)
 
     def read(self) -> LeaseRef | None:
         """Return the lease, or None if there is no such file.
 
         Raises:
-            UsageError: it is there, and is not what `write` left.
+            UsageError: it exists, and is not what `write` left.
         """
         try:
             text = read_private(self.path)
         except FileNotFoundError:
             return None
-        except ExposedError as error:
+        except ExposedError:
             message = (
-                f"lease file {self.path} {error.strerror}, as acquire writes it; somebody else "
-                "may have put it there"
+                f"lease file {self.path} is readable by others or owned by another user. Refusing "
+                "to use it: delete it and acquire again"
             )
             raise UsageError(message) from None
         except OSError as error:
@@ -105,35 +111,37 @@ class LeaseFile:
         return LeaseRef.from_json(text, source=f"lease file {self.path}")
 
     def remove(self) -> None:
-        """Delete the file and the mark, as far as they are there and ours to delete."""
+        """Delete the file and KEEPER, as far as they exist and we may."""
         for path in (self.path, self.keeper_path):
             with contextlib.suppress(OSError):
                 path.unlink()
 
     def discard(self) -> None:
-        """Delete the mark, and the file if this process has written it."""
+        """Delete KEEPER, and the file if this process wrote it."""
         if self._lease:
             self.remove()
         with contextlib.suppress(OSError):
             self.keeper_path.unlink()
 
     def keeper_info(self) -> KeeperInfo:
-        """Tell who works for this file, and what it said."""
+        """Return who works for this file, and how the last one ended."""
         try:
             descriptor = open_regular(self.keeper_path, os.O_RDONLY)
         except OSError:
-            return KeeperInfo(alive=False, pid=0, ended="")
+            return KeeperInfo(alive=False)
         with os.fdopen(descriptor, "rb") as file:
             alive = _locked_by_another(descriptor)
             said = file.read(MAX_BYTES).decode(errors="replace")
-        pid, _, ended = said.partition(" ")
+        pid, _, rest = said.partition(" ")
+        reason, _, ended = rest.strip().partition(" ")
+        loss = LossReason(reason) if reason in set(LossReason) else None
         number = int(pid) if pid.isdecimal() and len(pid) < 10 else 0  # noqa: PLR2004 - no pid is longer
-        return KeeperInfo(alive=alive, pid=number, ended=printable(ended.strip()))
+        return KeeperInfo(alive=alive, pid=number, ended=printable(ended), loss=loss)
 
     def stop_keeper(self, clock: Clock, *, within: float) -> bool:
-        """Delete the file, at which whoever works for it ends; tell whether it is gone.
+        """Delete the file, which ends its keeper; return whether the keeper is gone.
 
-        No signal: a process number says nothing where the folder is shared between containers.
+        Sends no signal: process numbers mean nothing where containers share the folder.
 
         Args:
             clock: for waiting.
@@ -150,18 +158,21 @@ class LeaseFile:
 
 
 class KeeperFileLock:
-    """The mark of this process; nobody else can work for the lease file meanwhile."""
+    """The lock (flock) of this process on a lease file; only its owner works for the file.
+
+    Args:
+        descriptor: of the locked file, perhaps inherited from the process that started this one.
+    """
 
     def __init__(self, descriptor: int) -> None:
-        """Take the mark over from the process that started this one."""
         self.descriptor = descriptor
 
     @classmethod
     def acquire(cls, lease_file: LeaseFile, clock: Clock) -> "KeeperFileLock":
-        """Take the mark.
+        """Lock the file.
 
         Raises:
-            UsageError: somebody else has it, or it cannot be made there.
+            UsageError: another process has it, or it cannot be created there.
         """
         for _ in range(_TRIES):
             try:
@@ -172,22 +183,34 @@ class KeeperFileLock:
             if _lock(descriptor) and _is_at(descriptor, lease_file.keeper_path):
                 return cls(descriptor)
             os.close(descriptor)
-            # Whoever only looks holds it for a moment.
+            # A reader holds it for a moment.
             clock.sleep(_LOOK_EVERY)
         message = (
-            f"lease file {lease_file.path} belongs to a lease that is kept alive, or waited for: "
-            "release it first, or give another --lease-file"
+            f"lease file {lease_file.path} is in use by another gcs-ci-lock. Run "
+            "`gcs-ci-lock release` first, or pass another --lease-file"
         )
         raise UsageError(message)
 
-    def write(self, ended: str) -> None:
-        """Write our process number: we work for it; or why we end."""
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, f"{os.getpid()} {ended}\n".encode(), 0)
+    def write_working(self) -> None:
+        """Note that this process works for the file."""
+        self._write("")
+
+    def write_ended(self, ended: str, *, loss: LossReason | None = None) -> None:
+        """Note why this process ends.
+
+        Args:
+            ended: one sentence for people.
+            loss: why it lost the lease, or None.
+        """
+        self._write(f"{loss or '-'} {ended}")
 
     def close(self) -> None:
-        """Leave the mark to the process that has inherited it."""
+        """Leave the lock to the process that has inherited it."""
         os.close(self.descriptor)
+
+    def _write(self, text: str) -> None:
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, f"{os.getpid()} {text}\n".encode(), 0)
 
 
 def _lock(descriptor: int) -> bool:

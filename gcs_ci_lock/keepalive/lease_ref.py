@@ -1,11 +1,11 @@
-"""A lease as one process hands it to another: the lease file, the action's state.
+"""A reference to a lease, by which another process of the same job adopts it.
 
-Small and printable, without secrets and without generations: whoever gets it adopts the lease by
-reading the record.
+It is what the lease file and the action's state hold: small, printable, and without secrets.
 """
 
 import json
 from dataclasses import asdict, dataclass, replace
+from typing import Final, Literal, TypeVar, get_args
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.locking.lease import LeaseState
@@ -17,8 +17,12 @@ from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.timing import Timing
 
 SCHEMA = 1
-KEEPERS = ("none", "process", "sidecar")
-ON_LOST = ("fail", "cancel", "warn")
+
+KeeperKind = Literal["none", "process", "sidecar"]
+OnLost = Literal["fail", "cancel", "warn"]
+KEEPERS: Final[tuple[KeeperKind, ...]] = get_args(KeeperKind)
+ON_LOST: Final[tuple[OnLost, ...]] = get_args(OnLost)
+_Choice = TypeVar("_Choice", bound=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +36,11 @@ class LeaseRef:
         token: the fencing token; 0 while the lease is only asked for.
         ttl_s: seconds from a renewal to its expiry.
         max_hold_s: seconds after which the lease is renewed no more.
-        keeper: what renews it: "none", "process" or "sidecar".
+        keeper: what renews it.
         endpoint: another storage endpoint than Google's, or "".
         waited_s: seconds from asking to the grant.
         granted_at: server time of the grant, seconds since 1970; 0 while only asked for.
-        on_lost: what the job wants done when the lease is lost: "fail", "cancel" or "warn".
+        on_lost: what the job does when the lease is lost.
     """
 
     bucket: str
@@ -45,17 +49,23 @@ class LeaseRef:
     token: int = 0
     ttl_s: float
     max_hold_s: float
-    keeper: str
+    keeper: KeeperKind
     endpoint: str = ""
     waited_s: float = 0.0
     granted_at: float = 0.0
-    on_lost: str = "fail"
+    on_lost: OnLost = "fail"
 
     @classmethod
     def before_claim(
-        cls, request: LockRequest, lease: str, *, endpoint: str, keeper: str, on_lost: str = "fail"
+        cls,
+        request: LockRequest,
+        lease: str,
+        *,
+        endpoint: str,
+        keeper: KeeperKind,
+        on_lost: OnLost = "fail",
     ) -> "LeaseRef":
-        """Return the lease id that is going to be claimed: nothing is granted yet."""
+        """Return the reference to a lease id that is about to be claimed: nothing is granted."""
         return cls(
             bucket=str(request.paths.location),
             name=request.paths.name,
@@ -68,7 +78,7 @@ class LeaseRef:
         )
 
     def granted(self, lease: LeaseState, *, waited: float) -> "LeaseRef":
-        """Return the same lease with what the grant has brought.
+        """Return the same reference after the grant.
 
         Args:
             lease: as just claimed, before any renewal.
@@ -98,14 +108,14 @@ class LeaseRef:
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> "LeaseRef":
-        """Read it again.
+        """Read what `to_json` returned.
 
         Args:
-            text: what `to_json` returned, or something else.
+            text: that, or something else.
             source: where it came from, for the error.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is something else.
         """
         try:
             return cls._from_json(text)
@@ -139,7 +149,7 @@ class LeaseRef:
         return lease_ref
 
 
-def _one_of(reader: JsonReader, key: str, choices: tuple[str, ...]) -> str:
+def _one_of(reader: JsonReader, key: str, choices: tuple[_Choice, ...]) -> _Choice:
     value = reader.text(key)
     if value not in choices:
         refuse(key, f"one of {', '.join(choices)}", value)

@@ -1,71 +1,75 @@
-"""A keeper at work in a thread of its own: a loss is told in time even if a renewal hangs."""
+"""Strategy 1: a thread of this process renews the lease."""
 
 import threading
-from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.ports import Stop
 
-# A held lock is looked after at least this often.
-LOOK_EVERY = 0.5
-# A renewal in flight ends by its time limit, and so much later at the latest.
-STUCK_AFTER = 2.0
+# Seconds between two looks at a lease that is held.
+LOOK_EVERY: Final = 0.5
+# A renewal in flight ends by its time limit, or this many seconds later: a server may drip.
+STUCK_AFTER: Final = 2.0
 
 
 class KeeperThread:
-    """Renews a lease between `start` and `stop`, or as a context manager."""
+    """A `KeepAlive` in a thread: a loss is reported in time even if a renewal hangs.
+
+    Also a context manager.
+
+    Args:
+        keeper: nobody else uses its lock meanwhile.
+        renew_now: whether the first renewal is due immediately.
+    """
 
     def __init__(self, keeper: Keeper, *, renew_now: bool = False) -> None:
-        """Take a keeper; it does not run yet.
+        self._keeper = keeper
+        self._renew_now = renew_now
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
 
-        Args:
-            keeper: nobody else may use its lock meanwhile.
-            renew_now: whether the first renewal is due now.
-        """
-        self.keeper = keeper
+    def start(self) -> None:
+        """Begin to renew, or begin again after `pause`."""
         self._stop = threading.Event()
         self._thread = threading.Thread(
-            target=keeper.run,
+            target=self._keeper.run,
             args=(self._stop,),
-            kwargs={"renew_now": renew_now},
+            kwargs={"renew_now": self._renew_now},
             name="keeper",
             daemon=True,
         )
-
-    def start(self) -> None:
-        """Begin renewing."""
         self._thread.start()
 
+    def pause(self) -> None:
+        """Stop renewing; returns when no renewal is in flight, or when one `is_stuck`."""
+        if self._thread is not None and not self._stop.is_set():
+            self._stop.set()
+            self._thread.join(self._keeper.lock.timing.write_timeout + STUCK_AFTER)
+
     def stop(self) -> None:
-        """Renew no more; returns when no renewal is in flight, or it `hangs`."""
-        self._stop.set()
-        # Unless a server drips.
-        self._thread.join(self.keeper.lock.timing.write_timeout + STUCK_AFTER)
+        """Stop renewing for good."""
+        self.pause()
+
+    def lost(self) -> Lost | None:
+        """Return the loss of the lease by now, or None."""
+        return self._keeper.lost()
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether a renewal is in flight: two writes of one lease never are together."""
-        return self._thread.is_alive()
+        """Whether a renewal is in flight: two writes of one lease must never be."""
+        return self._thread is not None and self._thread.is_alive()
 
     def wait(self, stop: Stop) -> Lost | None:
-        """Wait for the stop or the loss, whichever is first; tell whether the lease is lost."""
+        """Wait for the stop or the loss, whichever comes first; return the loss, or None."""
         while not stop.wait(LOOK_EVERY):
-            if (lost := self.keeper.lost()) is not None:
+            if (lost := self.lost()) is not None:
                 return lost
-        return self.keeper.lost()
+        return self.lost()
 
     def __enter__(self) -> Self:
-        """Begin renewing."""
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Renew no more."""
+    def __exit__(self, *_: object) -> None:
         self.stop()

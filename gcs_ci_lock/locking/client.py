@@ -1,43 +1,39 @@
-"""A lock as one process sees it: the read, apply, write loop over one record.
+"""One lock as one process uses it: the read, apply, write loop over one record.
 
-What it does not promise: that a command stops when its lease is lost (that is the keeper's and
-the supervisor's), or that anything is fair (that is `waiting`'s).
+Does not stop anything when a lease is lost (see `keepalive`), and is not fair (see `acquisition`).
+The numbers C, R and E are those of docs/protocol.md.
 
 In model/lock.pml: landed, MAY_RENEW.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gcs_ci_lock.errors import PreconditionFailed
 from gcs_ci_lock.locking.lease import LeaseState, Lost, removed_from_record, renewal_overdue
+from gcs_ci_lock.locking.outcome import Released
 from gcs_ci_lock.locking.record_store import RecordStore, VersionedRecord
 from gcs_ci_lock.ports import Clock, ObjectInfo, ObjectStore, ServerClock
 from gcs_ci_lock.protocol import transitions
 from gcs_ci_lock.protocol.names import LockPaths
 from gcs_ci_lock.protocol.queue import Claimant, fits
-from gcs_ci_lock.protocol.record import Holder, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.record import Holder, Record, Ticket
 from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.ticket_metadata import decode_ticket
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.transitions import NotHeld, empty_record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
-    """The lease was ended by its holder: by this call, or by an earlier one.
-
-    Attributes:
-        ended: the end as it stands in the history.
-    """
-
-    ended: PastLease
-
-
 class LockClient:
-    """One named lock in one bucket.
+    """One named lock in one bucket, for one thread at a time.
 
-    One thread at a time: two writes of one process must never be in flight together.
+    Two writes of one process must never be in flight together.
+
+    Args:
+        paths: the lock's objects.
+        store: the bucket.
+        clock: the boot clock on which deadlines are counted.
+        server_clock: fed by `store`.
+        timing: the lease's times; they bound the time of each request.
     """
 
     def __init__(
@@ -49,22 +45,13 @@ class LockClient:
         server_clock: ServerClock,
         timing: Timing,
     ) -> None:
-        """Take the ports; no request is made.
-
-        Args:
-            paths: the lock's objects.
-            store: the bucket.
-            clock: the boot clock that deadlines are counted on.
-            server_clock: fed by `store`.
-            timing: bounds the time of each request.
-        """
         self.paths = paths
         self.store = store
         self.clock = clock
         self.server_clock = server_clock
         self.timing = timing
-        self._object = RecordStore(paths, store=store, timing=timing)
-        # Beat number of each attempt to write our lease -> boot clock when it was begun.
+        self._record = RecordStore(paths, store=store, timing=timing)
+        # Revision of each attempt to write our lease -> boot clock when it was begun.
         self._sent: dict[int, float] = {}
 
     def read(self) -> VersionedRecord:
@@ -72,12 +59,12 @@ class LockClient:
 
         Raises:
             StoreError: as `ObjectStore.read`.
-            RecordInvalid: what is there is no record of this lock.
+            RecordInvalid: the object is not a record of this lock.
         """
-        return self._object.read()
+        return self._record.read()
 
     def tickets(self) -> tuple[Ticket, ...]:
-        """List the queue; one request a page. Objects that are no tickets are passed over."""
+        """List the queue; one request per page. Objects that are not tickets are skipped."""
         entries = self.store.list(self.paths.queue, timeout=self.timing.read_timeout)
         found = (_ticket(self.paths, entry) for entry in entries)
         return tuple(ticket for ticket in found if ticket is not None)
@@ -87,15 +74,15 @@ class LockClient:
         return self.server_clock.at(self.clock.boottime())
 
     def claim(self, claimant: Claimant) -> LeaseState:
-        """Write a claim on what `look` last returned; one request.
+        """Write a claim on what `read` last returned (step C8); one request.
 
-        Says nothing about whether the claimant may enter: `admission.decide` does.
+        Does not decide whether the claimant may enter: `admission.decide` does.
 
         Raises:
-            PreconditionFailed: somebody wrote since; look again.
-            OutcomeUnknown: it may have landed; look again before anything else.
+            PreconditionFailed: somebody wrote since; read again.
+            OutcomeUnknown: the claim may have landed; read again before anything else.
         """
-        stored = self._object.known
+        stored = self._record.known
         # One reading serves the stamp and the deadline.
         boot = self.clock.boottime()
         now = self.server_clock.at(boot)
@@ -110,17 +97,17 @@ class LockClient:
             claimant,
             now=now,
             beat=self._next_revision(0),
-            fence_seen=self._object.fence_seen,
+            fence_seen=self._record.fence_seen,
         )
         self._sent[written.holder.revision] = boot
-        self._object.write(written.record, over=stored)
+        self._record.write(written.record, over=stored)
         return self._lease_state(written.holder, boot)
 
     def confirm(self, holder: Holder) -> LeaseState:
-        """Return our tenure of a lease that the record shows, whoever wrote its last stamp.
+        """Return our belief in a lease that the record shows (step C2).
 
         The deadline counts from the send of the attempt whose stamp the record shows. An attempt
-        of another process is dated by its stamp, which is never earlier than it was sent.
+        of another process is dated by its stamp, which is never earlier than its send.
         """
         if (sent_at := self._sent.get(holder.revision)) is None:
             boot = self.clock.boottime()
@@ -129,10 +116,10 @@ class LockClient:
         return self._lease_state(holder, sent_at)
 
     def renew(self, lease: LeaseState) -> LeaseState | Lost:
-        """Renew a lease; one request if nobody else wrote since our last.
+        """Renew a lease (steps R1 to R5); one request if nobody else wrote since our last.
 
         Raises:
-            StoreError: nothing is known; call again after a while.
+            StoreError: the outcome is unknown; call again after a pause.
             RecordInvalid: likewise.
         """
         while True:
@@ -140,95 +127,101 @@ class LockClient:
             now = self.server_clock.at(boot)
             if not lease.believes_held(boot, now.latest):
                 return renewal_overdue(lease, boot)
-            if not self._object.certain:
+            if not self._record.certain:
                 stored = self.read()
                 holder = stored.record.holder(lease.id) if stored.record else None
                 if holder and holder.revision > lease.revision and holder.revision in self._sent:
                     return self.confirm(holder)
                 # Reading took time: stamp and deadline need a reading of their own.
                 continue
-            record = self._object.known.record or empty_record(self.paths.name, now.latest)
+            record = self._record.known.record or empty_record(self.paths.name, now.latest)
             beat = self._next_revision(lease.revision)
             result = transitions.renew(record, lease.id, now=now, beat=beat)
             if isinstance(result, NotHeld):
                 return removed_from_record(lease.token, result)
             self._sent[beat] = boot
             try:
-                self._object.write(result.record, over=self._object.known)
+                self._record.write(result.record, over=self._record.known)
             except PreconditionFailed:
                 continue
             return self._lease_state(result.holder, boot)
 
-    def release(self, lease: str, *, note: str = "") -> Released | NotHeld:
-        """End a lease, and nobody else's; one request if nobody wrote since our last.
+    def release(self, lease: str, *, loss: Lost | None = None) -> Released | NotHeld:
+        """Release a lease, and no other (steps E1 to E3); one request if nobody else wrote.
 
         Args:
             lease: the lease id.
-            note: why, for the history.
+            loss: how it was lost before this release, for the history; None: it was not.
 
         Raises:
-            StoreError: it is not known whether it has ended; call again, or let it expire.
+            StoreError: the outcome is unknown; call again, or let the lease expire.
             RecordInvalid: likewise.
         """
         while True:
-            stored = self._object.current()
+            stored = self._record.current()
             if stored.record is None:
                 return NotHeld(ended=None, holders=())
             now = self.now()
-            result = transitions.release(stored.record, lease, earliest=now.earliest, note=note)
+            result = transitions.release(
+                stored.record,
+                lease,
+                earliest=now.earliest,
+                note=loss.message if loss else "",
+                loss=loss.reason if loss else None,
+            )
             if isinstance(result, NotHeld):
-                # Nobody but its holder releases a lease: an earlier write of ours has landed.
+                # Only its holder releases a lease: an earlier write of ours has landed.
                 if result.ended is not None and result.ended.outcome == "released":
                     return Released(ended=result.ended)
                 return result
             try:
-                self._object.write(result.record, over=stored)
+                self._record.write(result.record, over=stored)
             except PreconditionFailed:
                 continue
             return Released(ended=result.ended)
 
     def update(self, transition: Callable[[Record, Interval], Record]) -> Record:
-        """Change the record; one request if nobody wrote since our last, none if nothing changes.
+        """Change the record; one request if nobody else wrote, none if nothing changes.
 
         Args:
-            transition: given the record and the server time, returns the record to be written;
-                called anew on what somebody else has written meanwhile.
+            transition: returns the record to write, given the record and the server time; called
+                again on what somebody else has written meanwhile.
 
         Raises:
-            StoreError: it is not known whether it was changed; call again.
-            RecordInvalid: what is there is no record of this lock.
+            StoreError: the outcome is unknown; call again.
+            RecordInvalid: the object is not a record of this lock.
         """
         while True:
-            stored = self._object.current()
+            stored = self._record.current()
             now = self.now()
             record = stored.record or empty_record(self.paths.name, now.latest)
             changed = transition(record, now)
             if changed == record:
                 return record
             try:
-                self._object.write(changed, over=stored)
+                self._record.write(changed, over=stored)
             except PreconditionFailed:
                 continue
             return changed
 
     def void_claim(self, lease: str) -> Released | NotHeld:
-        """Make sure that a claim whose answer is unknown never holds the lock.
+        """Make sure that a claim whose answer is unknown never holds the lock (step E4).
 
-        Where it has not landed, the record is written once more, unchanged, so that the stray
-        write, should it arrive late, meets a stale generation.
+        If it has not landed, the record is written once more, unchanged: should the stray write
+        arrive later, it meets a stale generation.
 
         Raises:
-            StoreError: it is not known; call again.
+            StoreError: the outcome is unknown; call again.
         """
         while True:
-            self._object.certain = False
+            self._record.invalidate()
             result = self.release(lease)
             if isinstance(result, Released) or result.ended is not None:
                 return result
-            stored = self._object.known
+            stored = self._record.known
             unchanged = stored.record or empty_record(self.paths.name, self.now().latest)
             try:
-                self._object.write(unchanged, over=stored)
+                self._record.write(unchanged, over=stored)
             except PreconditionFailed:
                 # Perhaps by the stray write itself.
                 continue
@@ -238,7 +231,7 @@ class LockClient:
         return max([acknowledged, *self._sent]) + 1
 
     def _lease_state(self, holder: Holder, sent_at: float) -> LeaseState:
-        # Of earlier attempts nothing can be heard any more.
+        # Answers to earlier attempts cannot matter any more.
         self._sent = {beat: at for beat, at in self._sent.items() if beat >= holder.revision}
         return LeaseState(
             id=holder.lease,

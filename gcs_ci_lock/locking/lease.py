@@ -1,33 +1,29 @@
-"""How a lease was lost, as data with a reason for people."""
+"""A lease as its holder believes in it, and its loss as data."""
 
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gcs_ci_lock.protocol.duration import format_duration
-from gcs_ci_lock.protocol.record import Holder, PastLease
+from gcs_ci_lock.protocol.record import Holder, LossReason, PastLease
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.transitions import NotHeld
 
-# Also the note in the history of a lease that its keeper released for that reason.
-MAX_HOLD_OVER = "max-hold is over"
-TOLD_TO_STOP = "its keeper was told to stop"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseState:
-    """A lease as its own holder believes in it; what the bucket says may differ.
+    """A lease as its own holder believes in it; the record may say otherwise.
 
     In model/lock.pml: BELIEVED.
 
     Attributes:
-        lease: the lease id.
+        id: the lease id.
         token: the fencing token.
         timing: the lease's times.
-        beat: number of the last acknowledged write.
-        sent_at: boot clock when that write was begun, seconds.
-        expires_at: server time that it stamped.
+        revision: number of the last acknowledged write.
+        sent_at: boot clock when that write was sent, seconds.
+        expires_at: server time that the write stamped, seconds since the epoch.
     """
 
     id: str
@@ -39,11 +35,11 @@ class LeaseState:
 
     @property
     def deadline(self) -> float:
-        """Boot clock from which on the lease is lost, whatever cannot be reached."""
+        """Boot clock at which the lease is lost, whatever the record says."""
         return self.sent_at + self.timing.give_up
 
     def believes_held(self, boot: float, latest: float = -math.inf) -> bool:
-        """Tell whether the holder may still believe that it holds the lock.
+        """Return whether the holder may still believe that it holds the lock (step R1).
 
         Args:
             boot: the boot clock now.
@@ -54,44 +50,60 @@ class LeaseState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """A lease is not ours any more, or must not be believed in any longer.
+    """A lease that is not ours any more, or that must not be believed in any longer.
 
     Attributes:
-        reason: one line for people, e.g. "token 41 expired at 14:02:11Z".
-        spent: the lease is given up because max-hold is over: it is ours to be released.
-        ended: how it ended, as the record tells, if that is how we know.
+        reason: what a program acts on.
+        message: one line for people, such as "token 41 expired at 14:02:11Z".
+        ended: how it ended according to the record, if the record is how we know.
         holders: who holds the lock instead, likewise.
     """
 
-    reason: str
-    max_hold_over: bool = False
+    reason: LossReason
+    message: str
     ended: PastLease | None = None
     holders: tuple[Holder, ...] = ()
 
+    @property
+    def max_hold_over(self) -> bool:
+        """Whether only max-hold is over: the lease is still ours, and is to be released."""
+        return self.reason is LossReason.MAX_HOLD
+
 
 def renewal_overdue(lease: LeaseState, boot: float, trouble: str = "") -> Lost:
-    """Return the loss of a holder that could not renew in time.
+    """Return the loss of a holder that could not renew in time (step R4).
 
     Args:
         lease: the lease as last acknowledged.
         boot: the boot clock now.
-        trouble: what kept it from renewing, if known.
+        trouble: why renewing failed, or "".
     """
     silence = format_duration(boot - lease.sent_at)
     because = f" ({printable(trouble)})" if trouble else ""
-    return Lost(
-        reason=f"token {lease.token} could not be renewed for {silence}, "
-        f"and is given up after {format_duration(lease.timing.give_up)}{because}"
+    limit = format_duration(lease.timing.give_up)
+    message = (
+        f"token {lease.token} could not be renewed for {silence}; the limit is {limit}{because}"
     )
+    return Lost(reason=LossReason.RENEWAL_OVERDUE, message=message)
+
+
+def max_hold_over(token: int, max_hold: float) -> Lost:
+    """Return the loss of a lease that was held for `max_hold` seconds (step R6)."""
+    message = f"token {token}: max-hold ({format_duration(max_hold)}) is over"
+    return Lost(reason=LossReason.MAX_HOLD, message=message)
 
 
 def removed_from_record(token: int, not_held: NotHeld) -> Lost:
-    """Return the loss of the holder of a token that the record does not name any more."""
+    """Return the loss of a lease that the record does not name any more (step R5)."""
     ended = not_held.ended
     if ended is None:
-        what = "is not in the record any more: somebody deleted or replaced it"
+        reason = LossReason.RECORD_REPLACED
+        what = "is not in the record any more: somebody deleted or replaced the record"
     else:
+        reason = ended.loss or LossReason(ended.outcome)
         when = datetime.fromtimestamp(ended.ended_at, UTC).strftime("%H:%M:%SZ")
         note = f' ("{printable(ended.note)}")' if ended.note else ""
         what = f"{'was evicted' if ended.outcome == 'evicted' else ended.outcome} at {when}{note}"
-    return Lost(reason=f"token {token} {what}", ended=ended, holders=not_held.holders)
+    return Lost(
+        reason=reason, message=f"token {token} {what}", ended=ended, holders=not_held.holders
+    )

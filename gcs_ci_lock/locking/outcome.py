@@ -1,7 +1,8 @@
-"""How an acquisition ended."""
+"""How an acquisition ended, and how a release ended."""
 
 from dataclasses import dataclass
 
+from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
 from gcs_ci_lock.protocol.record import PastLease, Record
@@ -13,11 +14,10 @@ class Acquired:
     """The lock is ours.
 
     Attributes:
-        waited: seconds to the claim, from asking for the first of the locks wanted together.
-        record: the lock as it was read just before the claim; if the claim's answer was lost, as
-            it was read after it.
-        took_over: ends of those who never released, and whose place was taken: what `taken_over`
-            returned.
+        lease: the new lease.
+        waited: seconds from the first request for any of the locks until the claim.
+        record: the record as read just before the claim; after it, if its answer was lost.
+        took_over: ends of holders that never released and that we replace (see `taken_over`).
     """
 
     lease: LeaseState
@@ -27,16 +27,16 @@ class Acquired:
 
     @property
     def previous(self) -> PastLease | None:
-        """Return the last end before our claim, or None."""
+        """The last lease that ended before our claim, or None."""
         others = (e for e in reversed(self.record.history) if e.lease != self.lease.id)
         return next(others, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut:
-    """The wait is over and the lock is not ours.
+    """The time to wait is over and the lock is not ours.
 
-    Nothing of us is left in the bucket, as far as the server let us: see `may_leave_objects`.
+    Claim and ticket are withdrawn as far as the server allowed: see `may_leave_objects`.
     """
 
     status: WaitStatus
@@ -44,10 +44,11 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obsolete:
-    """A newer run of the same line makes this one void; what is left of us is as in `TimedOut`.
+    """A newer run of the same job makes this one obsolete; withdrawn as in `TimedOut`.
 
     Attributes:
-        waited: seconds, from asking for the first of the locks wanted together.
+        waited: seconds from the first request for any of the locks.
+        why: what makes it obsolete.
     """
 
     waited: float
@@ -55,12 +56,36 @@ class Obsolete:
 
     @property
     def outcome(self) -> str:
-        """Return the outcome as one word: outdated or superseded."""
+        """The outcome in one word: outdated or superseded."""
         return type(self.why).__name__.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """We were told to stop while waiting; what is left of us is as in `TimedOut`."""
+    """A stop was requested during the wait; withdrawn as in `TimedOut`."""
 
     waited: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The lease was released by its holder, in this call or an earlier one.
+
+    In model/lock.pml: check_nothing_left.
+
+    Attributes:
+        ended: its entry in the history.
+    """
+
+    ended: PastLease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReleased:
+    """The lease is probably still ours, but could not be released; it ends by itself.
+
+    Attributes:
+        error: why.
+    """
+
+    error: LockError

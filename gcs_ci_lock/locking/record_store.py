@@ -1,4 +1,4 @@
-"""The record's object in the bucket, as this process knows it.
+"""The record's object in the bucket, its generation, and whether that is certain.
 
 In model/lock.pml: look, send, answer.
 """
@@ -15,7 +15,7 @@ from gcs_ci_lock.protocol.timing import Timing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionedRecord:
-    """The record as the bucket had it; `record` is None and `generation` 0 where there is none."""
+    """The record as the bucket had it; None and generation 0 if there is no object."""
 
     record: Record | None
     generation: int
@@ -24,20 +24,18 @@ class VersionedRecord:
 class RecordStore:
     """What was last read or written of one record, and whether that is certain.
 
+    Args:
+        paths: the lock's objects.
+        store: the bucket.
+        timing: bounds the time of each request.
+
     Attributes:
-        known: what was last read, or written with a good answer; nothing, before the first look.
-        certain: False before the first look, and after a write whose effect was not read again.
-        fence_seen: the highest fence that was ever read; 0 before.
+        known: what was last read, or written with a good answer; empty before the first read.
+        certain: False before the first read, and after a write until its effect is known.
+        fence_seen: the highest fence that was read; 0 before.
     """
 
     def __init__(self, paths: LockPaths, *, store: ObjectStore, timing: Timing) -> None:
-        """Take the ports; no request is made.
-
-        Args:
-            paths: the lock's objects.
-            store: the bucket.
-            timing: bounds the time of each request.
-        """
         self._paths = paths
         self._store = store
         self._timing = timing
@@ -49,8 +47,8 @@ class RecordStore:
         """Read the record; one request.
 
         Raises:
-            StoreError: as `ObjectStore.read`.
-            RecordInvalid: what is there is no record of this lock.
+            StoreError: as raised by `ObjectStore.read`.
+            RecordInvalid: the object is not a record of this lock.
         """
         paths, timing = self._paths, self._timing
         answer = self._store.read(
@@ -70,22 +68,26 @@ class RecordStore:
         return self.known
 
     def current(self) -> VersionedRecord:
-        """Return what is known, reading it first where that is not certain.
+        """Return what is known; read it first if that is not certain.
 
         Raises:
-            StoreError: as `look`.
+            StoreError: as raised by `read`.
             RecordInvalid: likewise.
         """
         return self.known if self.certain else self.read()
 
+    def invalidate(self) -> None:
+        """Read before the next use."""
+        self.certain = False
+
     def write(self, record: Record, *, over: VersionedRecord) -> None:
-        """Write the record, if nobody has written since `over` was read; one request.
+        """Write the record if nobody has written since `over` was read; one request.
 
         Raises:
             PreconditionFailed: somebody wrote since.
-            StoreError: it may have landed, unless the error says otherwise; only reading tells.
+            StoreError: the write may have landed, unless the error says otherwise; read to know.
         """
-        # Until the answer is here, and after any but a good one, only reading tells what is there.
+        # Until the answer is here, and after any but a good one, only a read shows what is there.
         self.certain = False
         entry = self._store.write(
             self._paths.record,

@@ -109,14 +109,14 @@ class LockSettings:
     priority: str = str(DEFAULT_PRIORITY)
     sequence: str = ""
 
-    def requests(self, *, owner: Owner, kept: bool = True) -> tuple[LockRequest, ...]:
+    def requests(self, *, owner: Owner, renewed: bool = True) -> tuple[LockRequest, ...]:
         """Return what is asked of each lock, in the order in which they are to be taken.
 
         That is the same order for everybody, so that no two jobs wait for each other.
 
         Args:
             owner: who asks.
-            kept: whether a keeper will renew the leases; else they last 1.5 times max-hold.
+            renewed: whether a keeper will renew the leases; else they last 1.5 times max-hold.
 
         Raises:
             UsageError: something is wrong; the message names it.
@@ -133,7 +133,7 @@ class LockSettings:
             owner=owner,
             slots=parse_slots(self.slots),
             wait=_bounded(parse_duration(self.wait, "wait"), 0.0, MAX_WAIT, "wait"),
-            timing=timing if kept else Timing.without_renewal(held_for),
+            timing=timing if renewed else Timing.without_renewal(held_for),
             max_hold=held_for,
             priority=_integer(self.priority, "priority", most=MAX_PRIORITY),
             newest=self.queue == "newest",

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from gcs_ci_lock.errors import OutcomeUnknown, StorageUnreachable
-from gcs_ci_lock.locking.client import LockClient, Released
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.outcome import Released
 from gcs_ci_lock.ports import Clock, Random
 from gcs_ci_lock.protocol.timing import backoff
 from gcs_ci_lock.protocol.transitions import NotHeld
@@ -94,17 +96,19 @@ def retry(
     raise AssertionError
 
 
-def release(lock: LockClient, lease: str, *, random: Random, note: str = "") -> Released | NotHeld:
-    """Release a lease; repeat while the server does not answer.
+def release(
+    lock: LockClient, lease: str, *, random: Random, loss: Lost | None = None
+) -> Released | NotHeld:
+    """Release a lease; repeat while the server does not answer (step E3).
 
     Args:
         lock: the lock.
         lease: the lease id.
         random: jitter.
-        note: why, for the history.
+        loss: how it was lost before this release, for the history; None: it was not.
 
     Raises:
         StorageUnreachable: no answer came; the lease ends by itself.
         LockError: as raised by `LockClient.release`.
     """
-    return retry(lock, random, lambda: lock.release(lease, note=note))
+    return retry(lock, random, lambda: lock.release(lease, loss=loss))

@@ -7,16 +7,29 @@ Source: actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from gcs_ci_lock.ports import Ask, Show
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.system.clock import SystemRandom
 
+name = "github"
+# act, Gitea and Forgejo set it too.
+marker = "GITHUB_ACTIONS"
+prefixes: tuple[str, ...] = ("GITHUB_",)
+_PUBLIC = ("https://api.github.com", "https://github.com")
 _SUMMARY_LIMIT = 1024 * 1024
 
 
+def detect(environ: Mapping[str, str]) -> bool:
+    """Return whether this process belongs to a job of GitHub, or of a server like it."""
+    return environ.get(marker) == "true"
+
+
 def owner(environ: Mapping[str, str]) -> Owner:
-    """Return the job that runs this."""
+    """Return the job that this process belongs to."""
     get = environ.get
     repository, run = get("GITHUB_REPOSITORY", ""), get("GITHUB_RUN_ID", "")
     # Gitea and Forgejo count the attempts of each job, not of the run: theirs prove nothing.
@@ -26,7 +39,7 @@ def owner(environ: Mapping[str, str]) -> Owner:
     if url and attempt not in ("", "1"):
         url += f"/attempts/{attempt}"
     return Owner(
-        platform="github",
+        platform=name,
         repository=repository,
         workflow=get("GITHUB_WORKFLOW", ""),
         job=get("GITHUB_JOB", ""),
@@ -46,6 +59,36 @@ def counts_attempts_of_jobs(environ: Mapping[str, str]) -> bool:
     Source: gitea/act_runner and forgejo/runner, which set these variables.
     """
     return any(environ.get(name) for name in ("GITEA_ACTIONS", "FORGEJO_ACTIONS"))
+
+
+def log_group(environ: Mapping[str, str], write: Callable[[str], object]) -> Show:
+    """Return what prints lines folded away under a title."""
+    return GitHubStep(environ, write=write, delimiter=SystemRandom().lease_id).group
+
+
+def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
+    """Return what asks whether a run attempt is over; None: it cannot be asked.
+
+    Args:
+        environ: GITHUB_API_URL and GITHUB_SERVER_URL, github.com without both of them; and
+            GITHUB_TOKEN.
+        token: counts before GITHUB_TOKEN; "" if none was given; secret.
+    """
+    token = token or environ.get("GITHUB_TOKEN", "")
+    api_url, server_url = environ.get("GITHUB_API_URL", ""), environ.get("GITHUB_SERVER_URL", "")
+    if not api_url and not server_url:
+        api_url, server_url = _PUBLIC
+    # Under act every run has the number 1.
+    if environ.get("ACT") == "true" or counts_attempts_of_jobs(environ):
+        return None
+    # One address alone could belong to another server.
+    if not (token and api_url and server_url):
+        return None
+    # Imports `requests`, which few commands need.
+    from gcs_ci_lock.platforms.github_api import GitHubClient  # noqa: PLC0415
+
+    client = GitHubClient(api_url=api_url, token=token)
+    return partial(client.run_completed, server_url=server_url)
 
 
 class GitHubStep:

@@ -1,20 +1,35 @@
-"""GitHub's API, as far as a lock needs it: token still good? cancel a run; is another run over?
+"""GitHub's API: whether a token is still good, whether a run is over, and how to cancel one.
 
 Source: https://docs.github.com/en/rest/actions/workflow-runs#cancel-a-workflow-run,
 https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt and
 https://docs.github.com/en/rest/rate-limit/rate-limit
 """
 
+from typing import Final
+
 import requests
 
 from gcs_ci_lock.errors import LockError
-from gcs_ci_lock.platforms.github_job import GitHubJob, TokenState
-from gcs_ci_lock.platforms.http import Fetch, get_json, is_below, is_number, is_path
+from gcs_ci_lock.platforms import github
+from gcs_ci_lock.platforms.github_job import TokenState
+from gcs_ci_lock.platforms.http import (
+    Fetch,
+    call_within,
+    get_json,
+    is_below,
+    is_number,
+    is_path,
+)
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.system.http_auth import no_auth
 
-TIMEOUT = 5.0
+# Seconds without a byte.
+TIMEOUT: Final = 5.0
+# Seconds for the whole answer: the caller still has to end its own work.
+CANCEL_WITHIN: Final = 10.0
+# As much of an answer as is worth reading.
+_SHOWN: Final = 4096
 _GOOD = 200
 _REFUSED = 401
 # A token that no header can carry is a ValueError.
@@ -24,45 +39,85 @@ _ACCEPTED = 202
 _CONFLICT = 409
 
 
-class GitHubApi:
-    """One job's access to the API; the token is in no message."""
+class GitHubClient:
+    """GitHub's API with one token; the token is in no message."""
 
-    def __init__(self, job: GitHubJob) -> None:
-        """Take the access; no request is made."""
-        self._job = job
-        self._headers = _headers(job.token)
+    def __init__(self, *, api_url: str, token: str, fetch: Fetch = get_json) -> None:
+        """Store the access; no request is made.
+
+        Args:
+            api_url: GitHub's API.
+            token: secret.
+            fetch: gets a document.
+        """
+        self._api_url = api_url.rstrip("/")
+        self._headers = _headers(token)
+        self._fetch = fetch
 
     def token_state(self) -> TokenState:
-        """Tell whether the job's token is refused, as after the job's end.
+        """Return whether the token is refused, as the token of a job is after its end.
 
-        Any other answer, and none, say nothing. The request does not count against a rate limit.
+        Any other answer, and none, is "unknown". Does not count against a rate limit. Has no
+        deadline: call it in a thread that may hang.
         """
         try:
-            answer = self._send("GET", "/rate_limit")
+            with self._send("GET", "/rate_limit") as answer:
+                status = answer.status_code
         except _NO_ANSWER:
             return "unknown"
-        words: dict[int, TokenState] = {_GOOD: "accepted", _REFUSED: "refused"}
-        return words.get(answer.status_code, "unknown")
+        states: dict[int, TokenState] = {_GOOD: "accepted", _REFUSED: "refused"}
+        return states.get(status, "unknown")
 
-    def cancel_run(self) -> None:
-        """Cancel the job's run; it ends as if a person had cancelled it.
+    def cancel_run(self, repository: str, run_id: str, *, within: float = CANCEL_WITHIN) -> None:
+        """Cancel a run; it ends as if a person had cancelled it.
+
+        Args:
+            repository: OWNER/NAME.
+            run_id: the run.
+            within: seconds for the whole answer.
 
         Raises:
-            LockError: that was not accepted.
+            LockError: GitHub did not accept it, or did not answer in time.
         """
-        path = f"/repos/{self._job.repository}/actions/runs/{self._job.run_id}/cancel"
+        path = f"/repos/{repository}/actions/runs/{run_id}/cancel"
         try:
-            answer = self._send("POST", path)
-        except _NO_ANSWER as error:
+            status, text = call_within(within, lambda: self._post(path))
+        except (*_NO_ANSWER, TimeoutError, RuntimeError) as error:
             message = f"the run could not be cancelled: no answer ({type(error).__name__})"
             raise LockError(message) from None
-        if answer.status_code not in (_ACCEPTED, _CONFLICT):
+        if status not in (_ACCEPTED, _CONFLICT):
             message = (
-                f"the run could not be cancelled: {answer.status_code} "
-                f"({printable(answer.text, limit=160)}); expected a github-token with the "
+                f"the run could not be cancelled: {status} "
+                f"({printable(text, limit=160)}); expected a github-token with the "
                 "permission `actions: write`"
             )
             raise LockError(message)
+
+    def run_completed(self, owner: Owner, *, server_url: str) -> str:
+        """Return the proof that the run attempt of an owner is over, or "".
+
+        Needs the permission `actions: read` in the owner's repository. "completed" is GitHub's
+        word. It also calls a run completed that it has given up, because its runner was lost or
+        the cancellation was forced: a process of that run may still be alive.
+
+        Args:
+            owner: as a record shows it; a stranger may have written it.
+            server_url: where the pages of this server are. A run of another server is not asked
+                about: it can have the same number.
+        """
+        run, attempt = owner.run_id, owner.attempt or "1"
+        if owner.platform != github.name or not is_path(owner.repository, least=2, most=2):
+            return ""
+        page = f"{server_url.rstrip('/')}/{owner.repository}/actions/runs/{run}"
+        if not (is_number(run) and is_number(attempt) and is_below(owner.url, page)):
+            return ""
+        path = f"/repos/{owner.repository}/actions/runs/{run}/attempts/{attempt}"
+        return _run_over(self._fetch(self._api_url + path, self._headers), run, attempt)
+
+    def _post(self, path: str) -> tuple[int, str]:
+        with self._send("POST", path) as answer:
+            body: bytes = next(answer.iter_content(_SHOWN), b"")
+            return answer.status_code, body.decode(errors="replace")
 
     def _send(self, method: str, path: str) -> requests.Response:
         with requests.Session() as session:
@@ -70,52 +125,12 @@ class GitHubApi:
             session.auth = no_auth
             return session.request(
                 method,
-                self._job.api_url.rstrip("/") + path,
+                self._api_url + path,
                 headers=self._headers,
                 timeout=TIMEOUT,
                 allow_redirects=False,
+                stream=True,
             )
-
-
-class RunApi:
-    """Asks whether the run of another job is over; needs the permission `actions: read` there.
-
-    Only runs of our own server are asked about: another one's can have the same number.
-    """
-
-    def __init__(
-        self, *, api_url: str, server_url: str, token: str, fetch: Fetch = get_json
-    ) -> None:
-        """Take the access; no request is made.
-
-        Args:
-            api_url: GitHub's API.
-            server_url: where its pages are.
-            token: secret.
-            fetch: gets a document.
-        """
-        self._api_url = api_url.rstrip("/")
-        self._server_url = server_url.rstrip("/")
-        self._headers = _headers(token)
-        self._fetch = fetch
-
-    def completed(self, owner: Owner) -> str:
-        """Return the proof that the attempt of the run that the owner names is over, or "".
-
-        "completed" is GitHub's word: a run that it has given up, as after it lost its runner, or
-        after a forced cancellation, is completed although a process may live on there.
-
-        Args:
-            owner: as a record shows it; a stranger may have written it.
-        """
-        run, attempt = owner.run_id, owner.attempt or "1"
-        if owner.platform != "github" or not is_path(owner.repository, least=2, most=2):
-            return ""
-        page = f"{self._server_url}/{owner.repository}/actions/runs/{run}"
-        if not (is_number(run) and is_number(attempt) and is_below(owner.url, page)):
-            return ""
-        path = f"/repos/{owner.repository}/actions/runs/{run}/attempts/{attempt}"
-        return _run_over(self._fetch(self._api_url + path, self._headers), run, attempt)
 
 
 def _run_over(document: object, run: str, attempt: str) -> str:

@@ -7,20 +7,30 @@ https://docs.gitlab.com/ci/jobs/job_logs/ (custom collapsible sections).
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from gcs_ci_lock.ports import Ask, Show
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.system.clock import SystemRandom, utc_today
 
+name = "gitlab"
+marker = "GITLAB_CI"
+prefixes: tuple[str, ...] = ("GITLAB_", "CI_")
 _LONGEST_LINE = 1000
 _CLEAR = "\x1b[0K"
 # Without the control characters around it GitLab takes it for text; other readers may not.
 _MARKER = re.compile(r"section_(start|end):")
 
 
+def detect(environ: Mapping[str, str]) -> bool:
+    """Return whether this process belongs to a job of GitLab."""
+    return environ.get(marker) == "true"
+
+
 def owner(environ: Mapping[str, str]) -> Owner:
-    """Return the job that runs this."""
+    """Return the job that this process belongs to."""
     get = environ.get
     return Owner(
-        platform="gitlab",
+        platform=name,
         repository=get("CI_PROJECT_PATH", ""),
         workflow=get("CI_PIPELINE_NAME") or get("CI_PIPELINE_SOURCE", ""),
         job=get("CI_JOB_NAME", ""),
@@ -31,6 +41,31 @@ def owner(environ: Mapping[str, str]) -> Owner:
         commit=get("CI_COMMIT_SHA", ""),
         runner=get("CI_RUNNER_DESCRIPTION", ""),
     )
+
+
+def log_group(_environ: Mapping[str, str], write: Callable[[str], object]) -> Show:
+    """Return what prints lines folded away under a title."""
+    mark = SystemRandom().lease_id()
+    return LogSections(write, now=lambda: utc_today().timestamp(), mark=mark).show
+
+
+def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
+    """Return what asks whether a job is over; None: it cannot be asked.
+
+    Args:
+        environ: CI_API_V4_URL and CI_SERVER_URL, and GCS_CI_LOCK_GITLAB_TOKEN or CI_JOB_TOKEN.
+        token: counts before GCS_CI_LOCK_GITLAB_TOKEN; "" if none was given; secret.
+    """
+    get = environ.get
+    api_url, server_url = get("CI_API_V4_URL", ""), get("CI_SERVER_URL", "")
+    token, job_token = token or get("GCS_CI_LOCK_GITLAB_TOKEN", ""), get("CI_JOB_TOKEN", "")
+    if not (api_url and server_url and (token or job_token)):
+        return None
+    # Imports `requests`, which few commands need.
+    from gcs_ci_lock.platforms.gitlab_api import GitLabClient  # noqa: PLC0415
+
+    client = GitLabClient(api_url=api_url, server_url=server_url, token=token, job_token=job_token)
+    return client.job_ended
 
 
 class LogSections:

@@ -1,4 +1,4 @@
-"""GitLab's API, as far as a lock needs it: is another job over?
+"""GitLab's API: whether a job is over.
 
 Source: https://docs.gitlab.com/api/jobs/#get-a-single-job and
 https://docs.gitlab.com/ci/jobs/ci_job_token/#job-token-access
@@ -7,6 +7,7 @@ https://docs.gitlab.com/ci/jobs/ci_job_token/#job-token-access
 from typing import Final
 from urllib.parse import quote
 
+from gcs_ci_lock.platforms import gitlab
 from gcs_ci_lock.platforms.http import Fetch, get_json, is_below, is_number, is_path
 from gcs_ci_lock.protocol.record import Owner
 
@@ -17,11 +18,11 @@ _MOST_SEGMENTS: Final = 22
 
 
 class GitLabClient:
-    """Asks whether another job is over.
+    """GitLab's API with one token; the token is in no message.
 
-    Needs an access token with `read_api` for the holder's project. The token of a job is tried
-    where there is none, but GitLab documents that of the Jobs API it may use `GET /job` alone:
-    expect refusals, which say nothing.
+    Needs an access token with `read_api` for the holder's project. Without one the token of the
+    job is used. GitLab documents that this may use only `GET /job` of the Jobs API: expect
+    refusals, which prove nothing.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class GitLabClient:
         job_token: str = "",
         fetch: Fetch = get_json,
     ) -> None:
-        """Take the access; no request is made.
+        """Store the access; no request is made.
 
         Args:
             api_url: CI_API_V4_URL.
@@ -47,17 +48,18 @@ class GitLabClient:
         self._headers = {"PRIVATE-TOKEN": token} if token else {"JOB-TOKEN": job_token}
         self._fetch = fetch
 
-    def ended(self, owner: Owner) -> str:
-        """Return the proof that the job that the owner names has ended, or "".
+    def job_ended(self, owner: Owner) -> str:
+        """Return the proof that the job of an owner has ended, or "".
 
-        That is GitLab's word: a job that it has given up, as after it lost its runner, has ended
-        although a process may live on there; so has, with an old runner, one just canceled.
+        "ended" is GitLab's word. It also calls a job ended that it has given up, because its
+        runner was lost, or that was just canceled on an old runner: a process of that job may
+        still be alive.
 
         Args:
             owner: as a record shows it; a stranger may have written it.
         """
         project, job = owner.repository, owner.run_id
-        if owner.platform != "gitlab" or not is_path(project, least=2, most=_MOST_SEGMENTS):
+        if owner.platform != gitlab.name or not is_path(project, least=2, most=_MOST_SEGMENTS):
             return ""
         page = f"{self._server_url}/{project}/-/jobs/{job}"
         if not (is_number(job) and is_below(owner.url, page)):

@@ -1,76 +1,87 @@
-"""One question to the API of a CI system: a JSON document, or nothing that may be believed."""
+"""One GET to the API of a CI system: a JSON document, or nothing."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from concurrent.futures import Future
+from typing import Final, TypeVar
 
 import requests
 
-from gcs_ci_lock.platforms.cutting import CuttableAdapter
 from gcs_ci_lock.protocol.json_reader import InvalidJson, parse_json
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
 from gcs_ci_lock.system.http_auth import no_auth
 
 MOST_BYTES: Final = 1024 * 1024
+# Seconds without a byte, also for the connection.
+SILENCE: Final = 5.0
 _CHUNK: Final = 64 * 1024
 _FOUND: Final = 200
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,19}")
 
+_Result = TypeVar("_Result")
+
 # Returns the document at an address, asked for with these headers; None: nothing is known.
 Fetch = Callable[[str, Mapping[str, str]], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long an answer is waited for.
-
-    Attributes:
-        silence: seconds without a byte; also for the connection.
-        whole: seconds from the question to the end of the answer. Finding the address of a host
-            can take longer: that is the system's resolver.
-    """
-
-    silence: float = 5.0
-    whole: float = 10.0
-
-
-_PATIENCE: Final = Timeouts()
-
-
-def get_json(url: str, headers: Mapping[str, str], *, patience: Timeouts = _PATIENCE) -> object:
+def get_json(url: str, headers: Mapping[str, str], *, silence: float = SILENCE) -> object:
     """Return the JSON document at an address, or None for everything else.
 
-    Only a 200 of at most 1 MiB counts: no redirect is followed, nothing is unpacked. Whatever goes
-    wrong is None too, and is told to nobody, so that no message shows a token.
+    Only a 200 of at most 1 MiB counts: no redirect is followed, nothing is unpacked. Every failure
+    is None too and is not reported, so that no message shows a token.
+
+    Has no deadline: a server that sends a byte now and then holds the caller for hours. Ask in a
+    thread that you can abandon.
 
     Args:
         url: the whole address.
         headers: the token among them.
-        patience: how long; tests have less.
+        silence: seconds without a byte until it counts as failed; tests have less.
     """
-    adapter = CuttableAdapter()
-    with requests.Session() as session, adapter.cut_after(patience.whole):
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
+    with requests.Session() as session:
         session.auth = no_auth
         try:
             with session.get(
                 url,
                 headers={"User-Agent": "gcs-ci-lock", "Accept-Encoding": "identity", **headers},
-                timeout=patience.silence,
+                timeout=silence,
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                document = parse_json(_body(answer))
+                return parse_json(_body(answer))
         except (OSError, ValueError, InvalidJson):
             return None
-    return None if adapter.has_cut else document
+
+
+def call_within(seconds: float, call: Callable[[], _Result]) -> _Result:
+    """Return the result of a call, or abandon it.
+
+    The thread of an abandoned call lives on until the call returns, but keeps no process alive.
+
+    Args:
+        seconds: how long to wait for the result.
+        call: what it raises is raised here.
+
+    Raises:
+        TimeoutError: there is no result yet.
+        RuntimeError: no thread could be started.
+    """
+    result: Future[_Result] = Future()
+
+    def carry_out() -> None:
+        try:
+            result.set_result(call())
+        except Exception as error:  # noqa: BLE001 - raised again by `result`
+            result.set_exception(error)
+
+    threading.Thread(target=carry_out, name="request", daemon=True).start()
+    return result.result(timeout=seconds)
 
 
 def is_path(text: str, *, least: int, most: int) -> bool:
-    """Tell whether a text from elsewhere is a path that stands for itself in an address.
+    """Return whether a text of a record is a path that means the same inside an address.
 
     Args:
         text: what a record calls a repository.
@@ -86,12 +97,12 @@ def is_path(text: str, *, least: int, most: int) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a text from elsewhere is a number from 1, as the CI systems write one."""
+    """Return whether a text of a record is a number from 1, as the CI systems write one."""
     return bool(_NUMBER.fullmatch(text))
 
 
 def is_below(url: str, start: str) -> bool:
-    """Tell whether an address is `start` or stands below it."""
+    """Return whether an address is `start` or below it."""
     return url == start or url.startswith(start + "/")
 
 

@@ -6,6 +6,7 @@ wrote: pass them through `protocol.text.printable` before showing them.
 
 import math
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Final, Literal, get_args
 
 from gcs_ci_lock.protocol.slots import Slots
@@ -15,6 +16,29 @@ SEQUENCES_LENGTH = 100
 
 Outcome = Literal["released", "expired", "evicted"]
 OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+
+
+class LossReason(StrEnum):
+    """Why a lease was lost to its job."""
+
+    RENEWAL_OVERDUE = "renewal_overdue"
+    """Not renewed within two thirds of its ttl: no network, a suspended machine."""
+    MAX_HOLD = "max_hold"
+    """Held for as long as the job asked at most."""
+    KEEPER_GONE = "keeper_gone"
+    """Whoever should renew it is gone."""
+    KEEPER_STOPPED = "keeper_stopped"
+    """Its keeper was told to stop before the job released the lease."""
+    JOB_OVER = "job_over"
+    """Its keeper found that the job is over."""
+    RELEASED = "released"
+    """Released, but not by the step that asks now."""
+    EXPIRED = "expired"
+    """Replaced by another job after it had expired."""
+    EVICTED = "evicted"
+    """Ended by another job or a person."""
+    RECORD_REPLACED = "record_replaced"
+    """The record was deleted or replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +95,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastLease:
-    """One lease that has ended."""
+    """One lease that has ended.
+
+    Attributes:
+        note: why, for people.
+        loss: why its job lost it, if the lease was lost when it was released.
+    """
 
     lease: str
     owner: Owner
@@ -81,6 +110,7 @@ class PastLease:
     ended_at: float
     outcome: Outcome
     note: str = ""
+    loss: LossReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from gcs_ci_lock.protocol.record import (
     SEQUENCES_LENGTH,
     Freeze,
     Holder,
+    LossReason,
     Outcome,
     Owner,
     PastLease,
@@ -143,9 +144,19 @@ def _decode_ended(item: JsonReader) -> PastLease:
         ended_at=item.number("ended_at"),
         outcome=cast("Outcome", outcome),
         note=item.text("note"),
+        loss=_decode_loss(item),
     )
     item.finish()
     return ended
+
+
+def _decode_loss(item: JsonReader) -> LossReason | None:
+    if "loss" not in item.json:
+        return None
+    loss = item.text("loss")
+    if loss not in set(LossReason):
+        refuse(f"{item.where}.loss", " or ".join(LossReason), loss)
+    return LossReason(loss)
 
 
 def _decode_freeze(reader: JsonReader) -> Freeze | None:
@@ -198,6 +209,7 @@ def _encode_ended(ended: PastLease) -> Json:
         "ended_at": ended.ended_at,
         "outcome": ended.outcome,
         "note": truncated(ended.note),
+        **({"loss": ended.loss} if ended.loss else {}),
     }
 
 

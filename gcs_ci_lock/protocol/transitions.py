@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 
 from gcs_ci_lock.protocol.obsolete import with_sequences
 from gcs_ci_lock.protocol.queue import Claimant
-from gcs_ci_lock.protocol.record import HISTORY_LENGTH, Freeze, Holder, Outcome, PastLease, Record
+from gcs_ci_lock.protocol.record import (
+    HISTORY_LENGTH,
+    Freeze,
+    Holder,
+    LossReason,
+    Outcome,
+    PastLease,
+    Record,
+)
 from gcs_ci_lock.protocol.server_time import Interval
 
 FENCE_PER_SECOND = 1000
@@ -118,9 +126,24 @@ def renew(record: Record, lease: str, *, now: Interval, beat: int) -> Stamped | 
     return Stamped(record=replace(record, holders=holders), holder=renewed)
 
 
-def release(record: Record, lease: str, *, earliest: float, note: str = "") -> Removed | NotHeld:
-    """End a lease; it removes only its own."""
-    return _removed(record, lease, "released", earliest, note)
+def release(
+    record: Record,
+    lease: str,
+    *,
+    earliest: float,
+    note: str = "",
+    loss: LossReason | None = None,
+) -> Removed | NotHeld:
+    """End a lease, and no other (step E1).
+
+    Args:
+        record: what is stored.
+        lease: the lease id.
+        earliest: the server time, at the earliest.
+        note: why, for people.
+        loss: why the job lost it before this release, or None.
+    """
+    return _removed(record, lease, "released", earliest, note, loss)
 
 
 def evict(record: Record, lease: str, *, earliest: float, note: str) -> Removed | NotHeld:
@@ -148,12 +171,17 @@ def unfreeze(record: Record, *, earliest: float) -> Record:
 
 
 def _removed(
-    record: Record, lease: str, outcome: Outcome, earliest: float, note: str
+    record: Record,
+    lease: str,
+    outcome: Outcome,
+    earliest: float,
+    note: str,
+    loss: LossReason | None = None,
 ) -> Removed | NotHeld:
     holder = record.holder(lease)
     if holder is None:
         return _not_held(record, lease)
-    ended = _end_of(holder, outcome, earliest, note)
+    ended = replace(_end_of(holder, outcome, earliest, note), loss=loss)
     return Removed(record=_without(record, [ended]), ended=ended)
 
 

@@ -1,1 +1,1 @@
-"""What people read: pure formatting of what is known."""
+"""What people read: pure formatting."""

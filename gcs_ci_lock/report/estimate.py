@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from gcs_ci_lock.protocol.record import Record
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 
-# Older holds say little of what the jobs of today do.
+# Older holds say little about today's jobs.
 HOLDS_LOOKED_AT = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A guess, for people; nothing is decided by it.
+    """A guess, for people only: the lock decides nothing by it.
 
     Attributes:
-        hold: seconds that a hold typically takes.
-        to_go: seconds until the waiter's turn comes.
+        hold: seconds that a job typically holds the lock.
+        to_go: seconds until the waiter probably gets the lock.
     """
 
     hold: float
@@ -25,12 +25,13 @@ class Estimate:
 
 
 def estimate(status: WaitStatus) -> Estimate | None:
-    """Return how long the waiter probably has to wait, or None where nothing is known.
+    """Return how long the waiter probably still has to wait; None if that cannot be estimated.
 
-    Takes no account of how long the present holders have been in, nor of leases that run out.
+    Ignores how long the current holders have held the lock, and leases that expire. A frozen lock
+    has no estimate: a person decides when to unfreeze it.
 
     Args:
-        status: a look at the lock; frozen, it has no estimate: that is up to a person.
+        status: the lock and its queue as the waiter sees them.
     """
     hold = typical_hold(status.record)
     if hold is None or status.position is None or status.record.frozen is not None:
@@ -40,8 +41,8 @@ def estimate(status: WaitStatus) -> Estimate | None:
 
 
 def typical_hold(record: Record) -> float | None:
-    """Return the median of the last holds that ended by a release, in seconds, or None."""
-    # An expired or evicted lease tells how long it took to notice, not how long the job worked.
+    """Return the median length of the last released holds, in seconds; None if there are none."""
+    # An expired or evicted lease shows how long it took to notice, not how long the job worked.
     released = [e for e in record.history if e.outcome == "released"][-HOLDS_LOOKED_AT:]
     holds = [max(e.ended_at - e.granted_at, 0.0) for e in released]
     return statistics.median(holds) if holds else None

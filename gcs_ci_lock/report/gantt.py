@@ -1,7 +1,7 @@
-"""The last holds of a lock as a Mermaid picture for the step summary.
+"""The recent holders of a lock as a Mermaid chart for the step summary.
 
-A label ends at ":", data at ";" or "#", and "%" begins a comment: of what an owner writes nothing
-gets in but letters, figures and a few signs.
+In Mermaid a label ends at ":", data at ";" or "#", and "%" begins a comment. So only letters,
+digits and a few symbols of an owner's text are kept.
 
 Source: Mermaid's grammar of Gantt charts, `gantt.jison`.
 """
@@ -14,7 +14,7 @@ from gcs_ci_lock.report.format import who
 from gcs_ci_lock.report.markdown import plain
 
 MOST_SHOWN = 10
-# A shorter bar is not seen.
+# Seconds; a shorter bar would be invisible.
 SHORTEST_BAR = 1.0
 
 _LONGEST_LABEL = 60
@@ -22,14 +22,14 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9 ._/()-]")
 
 
 def gantt(name: str, record: Record, now: float) -> str:
-    """Return the last holds and the holders now, as Markdown; "" where there is nothing to draw.
+    """Return the past and current holders as Markdown; "" if there are none.
 
-    Valid Mermaid whatever the owners are called.
+    The chart is valid Mermaid for any owner.
 
     Args:
         name: the lock.
         record: its record.
-        now: server time, where the bars of the holders end.
+        now: server time, seconds since the epoch; the bars of current holders end here.
     """
     bars = [*_sections(record, now)]
     if not bars:
@@ -37,9 +37,9 @@ def gantt(name: str, record: Record, now: float) -> str:
     chart = "\n    ".join(
         ["gantt", "dateFormat x", "axisFormat %H:%M:%S", "todayMarker off", *bars]
     )
-    # The axis is drawn by the reader's browser, all else here is UTC.
-    said = f"The last holds of lock {plain(name)}, in your time zone:"
-    return f"\n{said}\n\n```mermaid\n{chart}\n```\n"
+    # The reader's browser draws the axis, in its own time zone; all else is in UTC.
+    caption = f"Recent holders of lock {plain(name)} (times in your time zone):"
+    return f"\n{caption}\n\n```mermaid\n{chart}\n```\n"
 
 
 def _sections(record: Record, now: float) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _sections(record: Record, now: float) -> Iterator[str]:
 
 
 def _bar(hold: PastLease | Holder, look: str, end: float) -> str:
-    # The token comes first: a label that begins with a word could be a keyword.
+    # The token comes first: Mermaid could take a label that begins with a word for a keyword.
     label = _FOREIGN.sub("-", f"{hold.token} {who(hold.owner)}")[:_LONGEST_LABEL].rstrip()
     begin = hold.granted_at
     end = max(end, begin + SHORTEST_BAR)

@@ -1,4 +1,4 @@
-"""The state of a lock, for `status`: as text, and as data."""
+"""The state of a lock, for `status`: as text and as JSON."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,19 +7,26 @@ from gcs_ci_lock.protocol.duration import format_duration
 from gcs_ci_lock.protocol.record import Holder, Owner, Record, Ticket
 from gcs_ci_lock.protocol.slots import format_slots
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.report.format import clock_time, freeze_text, link, ordinal, slots_text, who
+from gcs_ci_lock.report.format import (
+    clock_time,
+    freeze_text,
+    link,
+    ordinal,
+    reason_text,
+    who,
+)
 
 MOST_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockStatus:
-    """A look at one lock.
+    """One lock as `status` read it.
 
     Attributes:
         record: as `protocol.transitions.drop_expired` returned it.
-        waiters: living tickets, first in line first.
-        earliest: server time of the look.
+        waiters: active tickets, in the order of the queue.
+        earliest: server time at which it was read, seconds since the epoch.
     """
 
     name: str
@@ -30,16 +37,15 @@ class LockStatus:
 
 
 def status_lines(status: LockStatus) -> list[str]:
-    """Return the state of a lock as text; never more than a screen."""
+    """Return the state of a lock as lines, at most a screen of them."""
     record, now = status.record, status.earliest
     lines = [f'Lock "{status.name}" ({status.uri}) is {_state(record)}']
     if record.frozen is not None:
         lines.append(f"  frozen    {freeze_text(record.frozen, now)}")
-    shown = [_holder_line(holder, now) for holder in record.holders]
-    lines += _at_most(shown)
+    lines += _at_most([_holder_line(holder, now) for holder in record.holders])
     waiting = [
         f"  waiting   {ordinal(index)}: {who(ticket.owner)}  {link(ticket.owner)}".rstrip()
-        + f", for {format_duration(now - ticket.arrival)}, slots {slots_text(ticket.slots)}"
+        + f", for {format_duration(now - ticket.arrival)}, slots {format_slots(ticket.slots)}"
         for index, ticket in enumerate(status.waiters, start=1)
     ]
     lines += _at_most(waiting)
@@ -47,7 +53,7 @@ def status_lines(status: LockStatus) -> list[str]:
         note = f' ("{printable(ended.note)}")' if ended.note else ""
         held = format_duration(ended.ended_at - ended.granted_at)
         lines.append(
-            f"  before    {who(ended.owner)}: {ended.outcome} at "
+            f"  past      {who(ended.owner)}: {ended.outcome} at "
             f"{clock_time(ended.ended_at, now)} after {held}, "
             f"token {ended.token}{note}"
         )
@@ -55,7 +61,10 @@ def status_lines(status: LockStatus) -> list[str]:
 
 
 def status_json(status: LockStatus) -> dict[str, Any]:
-    """Return the state of a lock as data: times in seconds since the epoch, server time."""
+    """Return the state of a lock as JSON; scripts rely on its keys.
+
+    Times are seconds since the epoch, by the server's clock.
+    """
     record, now = status.record, status.earliest
     return {
         "name": status.name,
@@ -108,13 +117,12 @@ def _owner(owner: Owner) -> dict[str, str]:
 
 
 def _holder_line(holder: Holder, now: float) -> str:
-    reason = f', reason: "{printable(holder.owner.reason)}"' if holder.owner.reason else ""
     held = format_duration(now - holder.granted_at)
     return (
         f"  held by   {who(holder.owner)}  {link(holder.owner)}".rstrip()
         + f", since {clock_time(holder.granted_at, now)} ({held}), "
-        f"until {clock_time(holder.expires_at, now)} if not renewed, token {holder.token}, "
-        f"slots {slots_text(holder.slots)}{reason}"
+        f"expires at {clock_time(holder.expires_at, now)} if not renewed, token {holder.token}, "
+        f"slots {format_slots(holder.slots)}{reason_text(holder)}"
     )
 
 

@@ -1,10 +1,9 @@
-"""A wait as it stands, drawn on a terminal and taken away when it is over.
+"""An observer that draws a wait on a terminal, and removes the drawing when the wait is over.
 
-Foreign text becomes `rich.text.Text` of printable characters, never markup.
+Foreign text is drawn as `rich.text.Text` of printable characters, never as markup.
 """
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from rich import box
@@ -16,25 +15,23 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from gcs_ci_lock.protocol.record import Holder
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.wait_status import WaitStatus
-from gcs_ci_lock.report.format import freeze_text, link, who
-from gcs_ci_lock.report.phrases import held_text, position_text, renewals_text, waited_text
+from gcs_ci_lock.report.messages import WaitRow, wait_rows
 
 MOST_SHOWN = 3
 _BAR_WIDTH = 24
 
 
 class WaitDisplay:
-    """An observer of a wait that draws it at every look, in the caller's thread."""
+    """A `WaitObserver` that draws on every call, in the caller's thread."""
 
     def __init__(self, console: Console, *, on_claim: Callable[[str], None]) -> None:
-        """Draw nothing yet.
+        """Store the collaborators; nothing is drawn yet.
 
         Args:
-            console: the terminal; its stream must not fail.
-            on_claim: is given the lease id before it is claimed.
+            console: the terminal; writing to its stream must not raise.
+            on_claim: gets the lease id before the lock is claimed.
         """
         self._on_claim = on_claim
         self._live = Live(
@@ -46,79 +43,69 @@ class WaitDisplay:
         )
 
     def on_claim(self, lease: str) -> None:
-        """Hand the lease id on."""
+        """Pass the lease id on."""
         self._on_claim(lease)
 
     def on_wait(self, status: WaitStatus) -> None:
-        """Draw the situation in the place of the one before."""
+        """Draw the status over the previous one."""
         if status.budget <= 0:
-            # One try: the refusal says all of it.
+            # Nothing is waited for: the timeout error says it all.
             return
         if not self._live.is_started:
             self._live.start()
-            # A hidden cursor would outlive a process that is killed.
+            # A hidden cursor would stay hidden if this process is killed.
             self._live.console.show_cursor()
         self._live.update(picture(status), refresh=True)
 
     def __enter__(self) -> Self:
-        """Begin with nothing: a lock that is free is not waited for."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Take the drawing away."""
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
 
 def picture(status: WaitStatus) -> RenderableType:
-    """Return who holds the lock, where the waiter stands and how much of its time is over."""
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column(no_wrap=True, style="dim")
-    rows.add_column(overflow="fold")
-    record = status.record
-    if record.frozen is not None:
-        rows.add_row("frozen", Text(freeze_text(record.frozen, status.earliest), style="cyan"))
-    for holder in record.holders[:MOST_SHOWN]:
-        rows.add_row("held by", _holder(holder, status.earliest))
-    if (hidden := len(record.holders) - MOST_SHOWN) > 0:
-        rows.add_row("", Text(f"... and {hidden} more"))
-    if not record.holders and not record.frozen:
-        ahead = status.position.ahead if status.position else ()
-        before = f", but {who(ahead[0].owner)} stands before you" if ahead else ""
-        rows.add_row("free", Text(f"not yet yours{before}"))
-    if full := renewals_text(status):
-        rows.add_row("full", Text(full))
-    if status.also_holding:
-        rows.add_row("you hold", Text(", ".join(status.also_holding)))
-    if place := position_text(status):
-        rows.add_row("you are", Text(place))
-    rows.add_row("time", _time(status))
-    if status.trouble:
-        rows.add_row("trouble", Text(f"{printable(status.trouble)}; trying again", style="red"))
+    """Return the rows of a wait in a frame, with a bar for the time waited."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for row in wait_rows(status, most_holders=MOST_SHOWN):
+        table.add_row(row.label, _cell(row, status))
     title = Text(f'Waiting for lock "{printable(status.name)}"', style="bold")
-    panel = Panel(rows, title=title, title_align="left", box=box.ROUNDED)
-    # The cursor rests below the frame: there a terminal echoes ^C without breaking a full line.
+    panel = Panel(table, title=title, title_align="left", box=box.ROUNDED)
+    # The cursor stays below the frame: a terminal echoes ^C there without breaking a full line.
     return Group(panel, Text())
 
 
-def _holder(holder: Holder, earliest: float) -> RenderableType:
-    page = link(holder.owner)
-    linked = Style(link=page) if page else Style()
-    lines = [Text(who(holder.owner), style=Style(bold=True) + linked)]
-    if page:
-        # Seen too where a terminal knows no links; clicked, it is whole even if it is cut here.
-        lines.append(Text(page, style=Style(dim=True) + linked, no_wrap=True, overflow="ellipsis"))
-    lines.append(Text(held_text(holder, earliest)))
+def _cell(row: WaitRow, status: WaitStatus) -> RenderableType:
+    match row.label:
+        case "held by":
+            return _holder(row)
+        case "waited":
+            return _time(row, status)
+        case "frozen":
+            return Text(row.text, style="cyan")
+        case "problem":
+            return Text(row.text, style="red")
+        case _:
+            return Text(row.text)
+
+
+def _holder(row: WaitRow) -> RenderableType:
+    linked = Style(link=row.page) if row.page else Style()
+    lines = [Text(row.text, style=Style(bold=True) + linked)]
+    if row.page:
+        # Visible too if the terminal knows no links; a click opens the whole address even if the
+        # text is cut.
+        dim = Style(dim=True) + linked
+        lines.append(Text(row.page, style=dim, no_wrap=True, overflow="ellipsis"))
+    lines.append(Text(row.details))
     return Group(*lines)
 
 
-def _time(status: WaitStatus) -> RenderableType:
+def _time(row: WaitRow, status: WaitStatus) -> RenderableType:
     done = min(max(status.waited, 0.0), status.budget)
     bar = ProgressBar(total=status.budget, completed=done, width=_BAR_WIDTH)
-    row = Table.grid(padding=(0, 2))
-    row.add_row(bar, Text(waited_text(status)))
-    return row
+    table = Table.grid(padding=(0, 2))
+    table.add_row(bar, Text(row.text))
+    return table

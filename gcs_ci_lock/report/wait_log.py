@@ -1,68 +1,65 @@
-"""Tells people how a wait goes on: at once, on every change, and else once a minute."""
+"""An observer that prints a wait: at once, on every change, and otherwise once a minute."""
 
 from collections.abc import Callable, Sequence
 
-from gcs_ci_lock.ports import Clock
+from gcs_ci_lock.ports import Clock, Show
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.messages import wait_lines, wait_title
 
 REPEAT_EVERY = 60.0
 
-# Prints lines; where the log can fold them away, only the title before them is seen at first.
-Show = Callable[[str, Sequence[str]], None]
 
-
-def print_lines(say: Callable[[str], object]) -> Show:
-    """Return what prints lines one by one, without their title: they say it all.
+def print_lines(write: Callable[[str], object]) -> Show:
+    """Return a `Show` that prints the lines without the title, which only repeats them.
 
     Args:
-        say: prints one line.
+        write: prints one line.
     """
 
     def show(_title: str, lines: Sequence[str]) -> None:
         for line in lines:
-            say(line)
+            write(line)
 
     return show
 
 
 class WaitLog:
-    """An observer of a wait that prints."""
+    """A `WaitObserver` that prints."""
 
     def __init__(self, show: Show, *, clock: Clock, on_claim: Callable[[str], None]) -> None:
-        """Print nothing yet.
+        """Store the collaborators.
 
         Args:
             show: prints one message.
-            clock: for the repetition.
-            on_claim: is given the lease id before it is claimed.
+            clock: times the repetition.
+            on_claim: gets the lease id before the lock is claimed.
         """
         self._show = show
         self._clock = clock
         self._on_claim = on_claim
-        self._told: object = None
-        self._told_at = 0.0
+        self._printed: object = None
+        self._printed_at = 0.0
 
     def on_claim(self, lease: str) -> None:
-        """Hand the lease id on."""
+        """Pass the lease id on."""
         self._on_claim(lease)
 
     def on_wait(self, status: WaitStatus) -> None:
-        """Print the status if it has changed, or has not been told for a minute."""
+        """Print the status if it has changed, or was printed more than a minute ago."""
         if status.budget <= 0:
-            # One try: the refusal says all of it.
+            # Nothing is waited for: the timeout error says it all.
             return
-        boot = self._clock.boottime()
+        now = self._clock.boottime()
         content = _content(status)
-        if content == self._told and boot - self._told_at < REPEAT_EVERY:
+        if content == self._printed and now - self._printed_at < REPEAT_EVERY:
             return
-        self._told = content
-        self._told_at = boot
+        self._printed = content
+        self._printed_at = now
         self._show(wait_title(status), wait_lines(status))
 
 
 def _content(status: WaitStatus) -> object:
-    """Return what is worth a new message; a beat is not."""
+    """Return what is worth a new message when it changes; a renewal is not."""
     record = status.record
     return (
         tuple(h.lease for h in record.holders),

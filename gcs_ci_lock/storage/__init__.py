@@ -1,1 +1,1 @@
-"""The implementations of `ports.ObjectStore`."""
+"""Implementations of `ports.ObjectStore`: Cloud Storage, and a bucket in memory."""

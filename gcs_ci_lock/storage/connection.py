@@ -1,9 +1,9 @@
-"""A connection to Cloud Storage: who we are there, and what its answers say of the time."""
+"""Google's client for Cloud Storage, on a session that reports the `Date` of every response."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 import requests
 from google.auth import credentials as auth_credentials
@@ -13,95 +13,78 @@ from requests.adapters import HTTPAdapter
 
 from gcs_ci_lock.ports import Clock, ServerClock
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.storage.credentials import load, load_named
 from gcs_ci_lock.storage.endpoint import Endpoint
-from gcs_ci_lock.storage.gcs import GcsStore
-from gcs_ci_lock.storage.pinned import PinnedCredentials
 from gcs_ci_lock.system.http_auth import no_auth
 
-GOOGLE = "https://storage.googleapis.com"
+GOOGLE: Final = "https://storage.googleapis.com"
 
 
-def connect(
-    bucket: str,
-    *,
-    endpoint: str | None,
-    environ: Mapping[str, str],
-    pinned: PinnedCredentials | None = None,
-    clock: Clock,
-    server_clock: ServerClock,
-    log: Callable[[str], None] | None = None,
-) -> GcsStore:
-    """Return a store for a bucket; nothing is asked of the bucket.
+def storage_client(
+    server: Endpoint, credentials: auth_credentials.Credentials | None, adapter: HTTPAdapter
+) -> storage.Client:
+    """Return Google's client for a server; no request is made.
 
     Args:
-        bucket: its bare name.
-        endpoint: another server's URL, or None for Google's.
-        environ: tells whether STORAGE_EMULATOR_HOST is set, and where credentials are.
-        pinned: credentials; None: those that `environ` names.
-        clock: dates the requests.
-        server_clock: is shown every `Date`.
-        log: is given one line for each request.
-
-    Raises:
-        UsageError: the endpoint cannot be used.
-        Denied: there are no credentials.
+        server: the storage server.
+        credentials: None for a server that is used anonymously.
+        adapter: sends the requests to the storage server; those for tokens go another way.
     """
-    target = Endpoint.choose(endpoint, environ)
-    credentials = (
-        _anonymous()
-        if target.anonymous
-        else (load_named(environ) if pinned is None else load(pinned))
-    )
     session = requests.Session()
-    if not target.anonymous:
-        # A token that is refused is renewed once: a request that got 401 was not carried out.
+    if credentials is not None:
+        # A refused token is refreshed once: a request that got 401 was not carried out.
         session = AuthorizedSession(credentials, max_refresh_attempts=1)
-    # Else a password of ~/.netrc would replace the token.
+    # Otherwise a password in ~/.netrc would replace the token.
     session.auth = no_auth
-    if target.loopback:
-        # A proxy for the world outside must not divert what never leaves this machine.
+    if server.loopback:
+        # Requests that never leave this machine must not go through a proxy.
         session.trust_env = False
     session.max_redirects = 0
-    adapter = _Observed(clock, server_clock, log)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     client = storage.Client(
         # No request of ours names a project; without one the client would look for it.
         project="none",
-        credentials=credentials,
+        credentials=credentials or auth_credentials.AnonymousCredentials(),
         _http=session,
-        # Always: where none is given, the client takes one from the environment, http included.
-        client_options={"api_endpoint": target.url or GOOGLE},
+        # Always set: otherwise the client takes one from the environment, plain http included.
+        client_options={"api_endpoint": server.url or GOOGLE},
     )
-    # The client asks for the bucket's metadata behind our back, to label traces that nobody
-    # collects: two requests a call, by a permission that we do not need.
+    # To label traces that are not collected here, the client would read the bucket's metadata: two
+    # more requests per call, with a permission that the lock does not need.
     client._bucket_metadata_cache = None  # noqa: SLF001 - there is no public switch
-    return GcsStore(client, bucket)
+    return client
 
 
-class _Observed(HTTPAdapter):
-    """Shows the `Date` of every answer, refusals included, to the server clock.
+class ObservedAdapter(HTTPAdapter):
+    """Reports the `Date` of every response to the server clock, whatever its status.
 
     Requests for tokens go through another session: their `Date` is another server's.
     """
 
     def __init__(
-        self, clock: Clock, server_clock: ServerClock, log: Callable[[str], None] | None
+        self, *, clock: Clock, server_clock: ServerClock, log: Callable[[str], None] | None = None
     ) -> None:
+        """Store the collaborators.
+
+        Args:
+            clock: measures when each request was sent and its response received.
+            server_clock: gets every `Date`.
+            log: gets one line per request: method, URL, status and duration.
+        """
         super().__init__(max_retries=0)
         self._clock = clock
         self._server_clock = server_clock
         self._log = log
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401 - handed on as they came
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401 - passed on as they came
+        """Send one request; see `requests.adapters.HTTPAdapter.send`."""
         sent = self._clock.boottime()
         outcome = "no answer"
         try:
             response = super().send(request, **options)
             received = self._clock.boottime()
             outcome = str(response.status_code)
-            date = _date(response.headers.get("Date", ""))
+            date = parse_date(response.headers.get("Date", ""))
             if date is not None:
                 self._server_clock.observe(date=date, sent=sent, received=received)
             return response
@@ -112,14 +95,11 @@ class _Observed(HTTPAdapter):
                 self._log(f"{request.method} {url} -> {outcome} in {took:.0f} ms")
 
 
-def _date(header: str) -> float | None:
+def parse_date(header: str) -> float | None:
+    """Return a `Date` header as seconds since the epoch, or None if it is not a date."""
     try:
         moment = parsedate_to_datetime(header)
-        # Of the three forms that HTTP allows one names no zone; all three are in UTC.
+        # One of the three forms that HTTP allows names no zone; all three are in UTC.
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-def _anonymous() -> auth_credentials.Credentials:
-    return auth_credentials.AnonymousCredentials()

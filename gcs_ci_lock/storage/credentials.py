@@ -1,4 +1,4 @@
-"""Google credentials: chosen once, pinned by their content, loaded wherever they are needed."""
+"""Google credentials: pinned by their content in one process, loaded in another."""
 
 import os
 import warnings
@@ -15,7 +15,6 @@ from google.auth.compute_engine import _metadata
 
 from gcs_ci_lock.errors import Denied, UsageError
 from gcs_ci_lock.protocol.text import printable
-from gcs_ci_lock.storage.federation import Federation, federated
 from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, PinnedCredentials
 from gcs_ci_lock.system.private_file import open_regular
 
@@ -24,42 +23,33 @@ MOST_BYTES: Final = 256 * 1024
 FILE_VARIABLE: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 _T = TypeVar("_T")
 _EXPECTED: Final = (
-    "Expected those of google-github-actions/auth in a workflow, "
+    "Use google-github-actions/auth in a workflow, "
     "`gcloud auth application-default login` here, or GOOGLE_APPLICATION_CREDENTIALS=FILE"
 )
 
 
-def resolve_credentials(
-    environ: Mapping[str, str], *, credentials_json: str = "", federation: Federation | None = None
-) -> PinnedCredentials:
-    """Return the credentials by their content: those given, else the file's, else the machine's.
-
-    Args:
-        environ: names the file, and where GitHub gives tokens.
-        credentials_json: a credential configuration, or "".
-        federation: a workload identity, or None.
+def pin_json(text: str) -> PinnedCredentials:
+    """Return credentials that a user gave as JSON.
 
     Raises:
-        UsageError: what is given cannot be used.
-        Denied: the file cannot.
+        UsageError: the text is not a credential configuration.
+        Denied: the file of its subject token cannot be read.
     """
-    if federation and (federation.provider or federation.service_account):
-        if credentials_json:
-            message = (
-                "credentials-json and workload-identity-provider are both given: expected one of "
-                "them"
-            )
-            raise UsageError(message)
-        return PinnedCredentials(info=federated(federation, environ))
-    if credentials_json:
-        given = _typed(PinnedCredentials.from_json(credentials_json, source="credentials-json"))
-        return PinnedCredentials(info=_with_token(given))
+    given = _typed(PinnedCredentials.from_json(text, source="credentials-json"))
+    return PinnedCredentials(info=_with_token(given))
+
+
+def pin_named(environ: Mapping[str, str]) -> PinnedCredentials:
+    """Return the credentials in the file that the environment names, else the machine's.
+
+    Raises:
+        Denied: the file is unusable.
+    """
     named = _named(environ)
-    # No keeper elsewhere sees the file of a token: it is read now.
     return AMBIENT if named is None else PinnedCredentials(info=_with_token(named))
 
 
-# What the library raises at configurations of an unknown shape.
+# What the library raises for configurations of an unknown shape.
 _UNUSABLE = (
     auth_errors.GoogleAuthError,
     ValueError,
@@ -71,28 +61,30 @@ _UNUSABLE = (
 
 
 def load_named(environ: Mapping[str, str]) -> auth_credentials.Credentials:
-    """Return the credentials of this process: those of a file, else the machine's.
+    """Return the credentials in the file that the environment names, else the machine's.
+
+    A subject token in a file is read again for every exchange.
 
     Raises:
-        Denied: there are none, or they cannot be used.
+        Denied: there are no usable credentials.
     """
     named = _named(environ)
     return load(AMBIENT if named is None else PinnedCredentials(info=named))
 
 
 def load(pinned: PinnedCredentials) -> auth_credentials.Credentials:
-    """Return credentials that renew their own tokens.
+    """Return credentials that refresh their own tokens.
 
     Raises:
-        Denied: there are none, or they cannot be used.
+        Denied: there are no usable credentials.
     """
     try:
         with warnings.catch_warnings():
-            # It warns of configurations from strangers: these are the user's own.
+            # The library warns about untrusted configurations: these are the user's own.
             warnings.simplefilter("ignore")
             return _loaded(pinned.info)
     except _UNUSABLE as error:
-        # Its text can show what is in the configuration.
+        # The error's text can show secrets of the configuration.
         cause = type(error).__name__ if pinned.info is not None else printable(str(error))
         message = f"there are no usable Google credentials ({cause}). {_EXPECTED}"
         raise Denied(message) from None
@@ -100,33 +92,33 @@ def load(pinned: PinnedCredentials) -> auth_credentials.Credentials:
 
 def _loaded(info: Mapping[str, Any] | None) -> auth_credentials.Credentials:
     if info is None:
-        return _of_machine()
+        return _machine_credentials()
     source = info.get("credential_source")
     if info["type"] == "external_account" and isinstance(source, Mapping):
         if TOKEN_KEY in source:
             fields = {k: v for k, v in info.items() if k not in ("type", "credential_source")}
             return identity_pool.Credentials(
-                subject_token_supplier=_Known(source[TOKEN_KEY]), scopes=[SCOPE], **fields
+                subject_token_supplier=_KnownToken(source[TOKEN_KEY]), scopes=[SCOPE], **fields
             )
         if "url" in source or "file" in source:
-            # Loaded the general way it would ask two servers for a project that nobody needs.
+            # load_credentials_from_dict would ask two servers for a project, which is not needed.
             known = identity_pool.Credentials.from_info(dict(info), scopes=[SCOPE])
             return cast("auth_credentials.Credentials", known)
     loaded, _ = google.auth.load_credentials_from_dict(dict(info), scopes=[SCOPE])
     return cast("auth_credentials.Credentials", loaded)
 
 
-def _of_machine() -> auth_credentials.Credentials:
-    # Not google.auth.default: by now a later step of the job may have named a file of its own.
+def _machine_credentials() -> auth_credentials.Credentials:
+    # Not google.auth.default: a later step of the job may have set another file by now.
     request = google.auth.transport.requests.Request()
     if not _metadata.is_on_gce(request):
-        message = "no file is named, and there is no metadata server"
+        message = "no credentials file is set, and there is no metadata server"
         raise auth_errors.DefaultCredentialsError(message)
     return compute_engine.Credentials(scopes=[SCOPE])
 
 
-class _Known(identity_pool.SubjectTokenSupplier):
-    """Hands out one token, for as long as it is good."""
+class _KnownToken(identity_pool.SubjectTokenSupplier):
+    """Supplies one known subject token, until it expires."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -136,7 +128,7 @@ class _Known(identity_pool.SubjectTokenSupplier):
 
 
 def _named(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Return the configuration in the file that is named, else in gcloud's own, else None."""
+    """Return the configuration in the file that is named, else in gcloud's own file, else None."""
     if path := environ.get(FILE_VARIABLE):
         return _readable(
             lambda: _typed(PinnedCredentials.from_json(_text_of(Path(path)), source=path))
@@ -149,6 +141,7 @@ def _named(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
 
 
 def _with_token(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replace a subject token's file by the token: a keeper elsewhere cannot read the file."""
     source = info.get("credential_source")
     if not isinstance(source, Mapping) or not isinstance(source.get("file"), str):
         return info
@@ -159,8 +152,8 @@ def _readable(read: Callable[[], _T]) -> _T:
     try:
         return read()
     except (OSError, UsageError, ValueError) as error:
-        said = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
-        message = f"there are no usable Google credentials ({printable(said)}). {_EXPECTED}"
+        reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        message = f"there are no usable Google credentials ({printable(reason)}). {_EXPECTED}"
         raise Denied(message) from None
 
 
@@ -174,7 +167,7 @@ def _subject(source: Mapping[str, Any]) -> str:
 
 
 def _text_of(path: Path) -> str:
-    # Opening a pipe would wait for somebody at its other end.
+    # Not open(): it would wait for the other end of a pipe.
     with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
         body = file.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
@@ -187,8 +180,8 @@ def _typed(pinned: PinnedCredentials) -> Mapping[str, Any]:
     info = pinned.info or {}
     if not isinstance(info.get("type"), str):
         message = (
-            'credentials without a "type" cannot be used: expected the JSON of a service account '
-            "key or of a workload identity federation"
+            'the credentials have no "type": expected the JSON of a service account key or of a '
+            "workload identity federation"
         )
         raise UsageError(message)
     return info

@@ -1,4 +1,4 @@
-"""Which storage server is spoken to, and whether credentials may go there."""
+"""The storage server that is used, and whether credentials may be sent there."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ class Endpoint:
 
     Attributes:
         url: without a path, or "" for Google's own.
-        anonymous: no credentials are looked for or sent.
-        loopback: nothing leaves this machine.
+        anonymous: credentials are neither looked up nor sent.
+        loopback: requests never leave this machine.
     """
 
     url: str
@@ -25,24 +25,24 @@ class Endpoint:
 
     @classmethod
     def choose(cls, given: str | None, environ: Mapping[str, str]) -> "Endpoint":
-        """Return the server to speak to.
+        """Return the server to use.
 
-        Credentials never travel over plain http, and plain http never leaves this machine.
+        Credentials are never sent over plain http, and plain http never leaves this machine.
 
         Args:
             given: a URL, or None or "" for Google's own server.
-            environ: STORAGE_EMULATOR_HOST alone is refused: a variable that is set somewhere
-                must not send a production lock to an emulator.
+            environ: STORAGE_EMULATOR_HOST without `given` is refused: a leftover variable must
+                not send a production lock to an emulator.
 
         Raises:
-            UsageError: the URL cannot be used, or only the variable is set.
+            UsageError: the URL is invalid, or only the variable is set.
         """
         if not given:
             if emulator := environ.get("STORAGE_EMULATOR_HOST"):
                 message = (
                     f'STORAGE_EMULATOR_HOST is set to "{printable(emulator)}" but no endpoint is '
-                    "given: unset it, or ask for that server with --endpoint (in a workflow: the "
-                    "input `endpoint`)"
+                    "given: unset it, or pass the server with --endpoint (in a workflow: the input "
+                    "`endpoint`)"
                 )
                 raise UsageError(message)
             return cls(url="", anonymous=False, loopback=False)

@@ -1,4 +1,4 @@
-"""Workload identity without another action: a job shows its own token, and no key exists.
+"""Workload identity federation with the job's own ID token: no other action, and no key.
 
 Source: https://google.aip.dev/auth/4117 (external accounts) and
 https://docs.github.com/en/actions/reference/security/oidc
@@ -23,12 +23,12 @@ _JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Federation:
-    """A workload identity that is used directly.
+    """A workload identity pool provider, and who to be there.
 
     Attributes:
         provider: projects/N/locations/global/workloadIdentityPools/P/providers/Q.
-        service_account: an account to act as, or "".
-        id_token: the job's own token, or "": it is asked of GitHub.
+        service_account: an account to impersonate, or "".
+        id_token: the job's ID token, or "": GitHub is asked for one when it is needed.
     """
 
     provider: str
@@ -37,10 +37,14 @@ class Federation:
 
 
 def federated(federation: Federation, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the configuration, as google-github-actions/auth would write it.
+    """Return the credential configuration that google-github-actions/auth would write.
+
+    Args:
+        federation: the workload identity.
+        environ: holds GitHub's access to ID tokens.
 
     Raises:
-        UsageError: a name is not well-formed, or the job may not have a token.
+        UsageError: a name is malformed, or the job has no access to an ID token.
     """
     provider, account = federation.provider, federation.service_account
     if not _PROVIDER.fullmatch(provider):
@@ -60,7 +64,7 @@ def federated(federation: Federation, environ: Mapping[str, str]) -> dict[str, A
         "credential_source": (
             {TOKEN_KEY: federation.id_token}
             if federation.id_token
-            else _asked_of_github(provider, environ)
+            else _github_source(provider, environ)
         ),
     }
     if account:
@@ -71,20 +75,19 @@ def federated(federation: Federation, environ: Mapping[str, str]) -> dict[str, A
     return info
 
 
-def _asked_of_github(provider: str, environ: Mapping[str, str]) -> dict[str, Any]:
+def _github_source(provider: str, environ: Mapping[str, str]) -> dict[str, Any]:
     url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
     token = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
     if not url or not token:
         message = (
-            "workload-identity-provider needs a token of this job: expected `permissions: "
-            "id-token: write` in the workflow, or on GitLab the variable GCS_CI_LOCK_ID_TOKEN "
-            "from `id_tokens`"
+            "workload-identity-provider needs an ID token of this job: add `permissions: id-token: "
+            "write` to the workflow, or on GitLab set GCS_CI_LOCK_ID_TOKEN by `id_tokens`"
         )
         raise UsageError(message)
     scheme, host, path, query, _ = urlsplit(url)
-    asked = {**dict(parse_qsl(query)), "audience": f"https://iam.googleapis.com/{provider}"}
+    wanted = {**dict(parse_qsl(query)), "audience": f"https://iam.googleapis.com/{provider}"}
     return {
-        "url": urlunsplit((scheme, host, path, urlencode(asked), "")),
+        "url": urlunsplit((scheme, host, path, urlencode(wanted), "")),
         "headers": {"Authorization": f"Bearer {token}"},
         "format": {"type": "json", "subject_token_field_name": "value"},
     }

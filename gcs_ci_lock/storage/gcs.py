@@ -1,7 +1,7 @@
-"""Cloud Storage by Google's own client.
+"""Cloud Storage, by Google's own client.
 
-One request per call, none tried again: the client's own retries turn a success whose answer was
-lost into a false refusal.
+One request per call, without the client's own retries: after a success whose response was lost, a
+retry would fail the precondition.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,21 +13,26 @@ from gcs_ci_lock.errors import PreconditionFailed, StoreError
 from gcs_ci_lock.ports import NotFound, NotModified, ObjectInfo, ObjectRead
 from gcs_ci_lock.storage.responses import NotModifiedResponse, ObjectNotFound, ResponseErrors
 
-# A page has up to a thousand entries; a queue that long is no queue.
+# A page has up to 1,000 objects; a longer listing is not a queue of jobs.
 MOST_PAGES = 100
 LISTED = "items(name,generation,timeCreated,updated,metadata),nextPageToken"
 
 
 class GcsStore:
-    """One bucket of Cloud Storage, or of a server that speaks its JSON API."""
+    """An `ObjectStore` on Cloud Storage, or on a server with its JSON API."""
 
     def __init__(self, client: storage.Client, bucket: str) -> None:
-        """Take a client whose session reports dates; no request is made."""
+        """Store the bucket; no request is made.
+
+        Args:
+            client: as `storage.connection.storage_client` returned it.
+            bucket: its bare name.
+        """
         self._client = client
-        # Not get_bucket(): that would be a request, and need a permission on the bucket.
+        # Not get_bucket(): that is a request, and needs a permission on the bucket.
         self._bucket = client.bucket(bucket)
         self._name = bucket
-        self._refusals = ResponseErrors(bucket)
+        self._errors = ResponseErrors(bucket)
 
     def read(
         self, path: str, *, known: int | None, limit: int, timeout: float
@@ -36,7 +41,7 @@ class GcsStore:
         blob = self._bucket.blob(path)
         sink = _Sink(limit)
         try:
-            with self._refusals.translated(f"reading {path}"):
+            with self._errors.translate(f"reading {path}"):
                 blob.download_to_file(
                     cast("IO[bytes]", sink),
                     if_generation_not_match=known,
@@ -51,12 +56,12 @@ class GcsStore:
         except ObjectNotFound:
             return NotFound()
         except _TooLargeError:
-            # Nobody writes over what nobody has read: its generation does not matter.
+            # A record that is too large is never overwritten, so its generation does not matter.
             return ObjectRead(body=None, generation=0)
         if not generation:
-            message = f"{self._uri(path)} came without a generation: expected a Cloud Storage API"
+            message = f"{self._uri(path)} came without a generation: expected the Cloud Storage API"
             raise StoreError(message)
-        # A server that ignores the precondition sends it again.
+        # A server that ignores the precondition sends the object again.
         if generation == known:
             return NotModified()
         return ObjectRead(body=bytes(sink.body), generation=generation)
@@ -76,7 +81,7 @@ class GcsStore:
         if metadata is not None:
             blob.metadata = dict(metadata)
         try:
-            with self._refusals.translated(f"writing {path}"):
+            with self._errors.translate(f"writing {path}"):
                 blob.upload_from_string(
                     body,
                     content_type="application/json",
@@ -84,34 +89,34 @@ class GcsStore:
                     timeout=timeout,
                     retry=None,
                 )
-                return _entry(blob)
+                return _object_info(blob)
         except ObjectNotFound:
             if generation:
-                message = f"{self._uri(path)} is gone"
+                message = f"{self._uri(path)} does not exist"
                 raise PreconditionFailed(message) from None
-            raise self._refusals.no_bucket() from None
+            raise self._errors.no_bucket() from None
 
     def list(self, prefix: str, *, timeout: float) -> Sequence[ObjectInfo]:
         """Return all objects below a prefix; see `ports.ObjectStore.list`."""
         try:
-            with self._refusals.translated(f"listing {prefix}"):
+            with self._errors.translate(f"listing {prefix}"):
                 blobs = self._client.list_blobs(
                     self._bucket, prefix=prefix, fields=LISTED, timeout=timeout, retry=None
                 )
-                entries: list[ObjectInfo] = []
+                found: list[ObjectInfo] = []
                 for number, page in enumerate(blobs.pages, start=1):
                     if number > MOST_PAGES:
                         message = f"listing {prefix}: expected at most {MOST_PAGES} pages"
                         raise StoreError(message)
-                    entries += [_entry(blob) for blob in page]
-                return entries
+                    found += [_object_info(blob) for blob in page]
+                return found
         except ObjectNotFound:
-            raise self._refusals.no_bucket() from None
+            raise self._errors.no_bucket() from None
 
     def delete(self, path: str, *, generation: int, timeout: float) -> None:
         """Delete one object; see `ports.ObjectStore.delete`."""
         try:
-            with self._refusals.translated(f"deleting {path}"):
+            with self._errors.translate(f"deleting {path}"):
                 self._bucket.blob(path).delete(
                     if_generation_match=generation, timeout=timeout, retry=None
                 )
@@ -123,11 +128,11 @@ class GcsStore:
 
 
 class _TooLargeError(Exception):
-    """The object has more bytes than are wanted."""
+    """The object has more bytes than the limit."""
 
 
 class _Sink:
-    """Takes a body up to a limit: a stranger may have put gigabytes there."""
+    """Receives a body up to a limit: anyone with access may have stored gigabytes there."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -140,12 +145,12 @@ class _Sink:
         return len(chunk)
 
     def seek(self, offset: int) -> int:
-        """Begin anew; the client does so where the server unpacks what is stored packed."""
+        """Start over; the client does so if the server decompresses a stored gzip object."""
         del self.body[offset:]
         return offset
 
 
-def _entry(blob: storage.Blob) -> ObjectInfo:
+def _object_info(blob: storage.Blob) -> ObjectInfo:
     created, updated = blob.time_created, blob.updated
     return ObjectInfo(
         path=str(blob.name),

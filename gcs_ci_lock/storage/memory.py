@@ -1,4 +1,4 @@
-"""A bucket in memory, by the same contract: for tests and simulations."""
+"""A bucket in memory with the contract of `ports.ObjectStore`, for tests and simulations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Moment = Literal["before", "after"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request as the server saw it."""
+    """One request as the server received it."""
 
     method: Literal["read", "write", "list", "delete"]
     path: str
@@ -28,13 +28,13 @@ class _Object:
 
 
 class MemoryBucket:
-    """The server's side: objects, generations and the server's clock."""
+    """The server: objects, generations and its clock."""
 
     def __init__(self, server_time: Callable[[], float]) -> None:
         """Start empty.
 
         Args:
-            server_time: the server's clock, seconds since the epoch.
+            server_time: returns the server's time, seconds since the epoch.
         """
         self.server_time = server_time
         self.objects: dict[str, _Object] = {}
@@ -42,19 +42,19 @@ class MemoryBucket:
         self._stamp = 0.0
 
     def next_generation(self) -> int:
-        """Return a number that was never used before."""
+        """Return a generation that was never used before."""
         self._generation += 1
         return self._generation
 
     def stamp(self) -> str:
-        """Return the time as `timeCreated` has it; strictly rising, in milliseconds."""
+        """Return the time as in `timeCreated`: in milliseconds, strictly rising."""
         self._stamp = max(self._stamp + 0.001, self.server_time())
         moment = datetime.fromtimestamp(self._stamp, UTC)
         return moment.isoformat(timespec="milliseconds")
 
 
 class MemoryStore:
-    """One client's way to a bucket in memory."""
+    """An `ObjectStore` for one client of a bucket in memory."""
 
     def __init__(
         self,
@@ -64,14 +64,14 @@ class MemoryStore:
         server_clock: ServerClock,
         fault: Callable[[Request, Moment], None] | None = None,
     ) -> None:
-        """Take the bucket.
+        """Store the collaborators.
 
         Args:
             bucket: shared by all clients.
-            clock: dates the requests.
-            server_clock: is shown the `Date` of every answer.
-            fault: called before and after each request is carried out; what it raises is what
-                the client sees: raised "after", the request has had its effect.
+            clock: measures when requests are sent and responses received.
+            server_clock: gets the `Date` of every response.
+            fault: called before and after each request is carried out; the client gets what it
+                raises. If it raises "after", the request has had its effect.
         """
         self._bucket = bucket
         self._clock = clock
@@ -88,7 +88,7 @@ class MemoryStore:
         timeout: float,  # noqa: ARG002 - nothing takes time here
     ) -> ObjectRead | NotFound | NotModified:
         """Read one object; see `ports.ObjectStore.read`."""
-        return self._answered(
+        return self._request(
             Request(method="read", path=path), lambda: self._read(path, known, limit)
         )
 
@@ -102,30 +102,30 @@ class MemoryStore:
         timeout: float,  # noqa: ARG002
     ) -> ObjectInfo:
         """Replace or create one object; see `ports.ObjectStore.write`."""
-        return self._answered(
+        return self._request(
             Request(method="write", path=path),
             lambda: self._write(path, body, generation, metadata or {}),
         )
 
     def list(self, prefix: str, *, timeout: float) -> Sequence[ObjectInfo]:  # noqa: ARG002
         """Return all objects below a prefix; see `ports.ObjectStore.list`."""
-        return self._answered(Request(method="list", path=prefix), lambda: self._list(prefix))
+        return self._request(Request(method="list", path=prefix), lambda: self._list(prefix))
 
     def delete(self, path: str, *, generation: int, timeout: float) -> None:  # noqa: ARG002
         """Delete one object; see `ports.ObjectStore.delete`."""
-        self._answered(Request(method="delete", path=path), lambda: self._delete(path, generation))
+        self._request(Request(method="delete", path=path), lambda: self._delete(path, generation))
 
-    def _answered(self, request: Request, carry_out: Callable[[], _T]) -> _T:
+    def _request(self, request: Request, carry_out: Callable[[], _T]) -> _T:
         sent = self._clock.boottime()
         self.requests.append(request)
         self._fault(request, "before")
         try:
-            answer = carry_out()
+            response = carry_out()
         finally:
             date = float(floor(self._bucket.server_time()))
             self._fault(request, "after")
             self._server_clock.observe(date=date, sent=sent, received=self._clock.boottime())
-        return answer
+        return response
 
     def _read(
         self, path: str, known: int | None, limit: int

@@ -1,7 +1,7 @@
-"""Credentials by their content, so that they go on working where their file is gone.
+"""Credentials by their content, so that they keep working without their file.
 
 A later step may delete the file of google-github-actions/auth, and a keeper in another container
-never sees it.
+cannot see it.
 """
 
 import json
@@ -12,12 +12,12 @@ from typing import Any, Final
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader, parse_json
 
-# A subject token that is known only as text stands here in the credential source; not Google's.
+# The key of a known subject token in a credential source; our own, not Google's.
 TOKEN_KEY: Final = "gcs_ci_lock_token"  # noqa: S105 - the name of a field
 _SECRET_KEYS: Final = frozenset(
     {"private_key", "refresh_token", "client_secret", "authorization", TOKEN_KEY}
 )
-# Of a header that nobody knows, so much is taken for a secret and not for a word.
+# Characters from which an unknown header's value counts as a secret.
 _LEAST_SECRET: Final = 8
 
 
@@ -26,30 +26,30 @@ class PinnedCredentials:
     """A Google credential configuration; secret.
 
     Attributes:
-        info: the content of a file as GOOGLE_APPLICATION_CREDENTIALS names it; None: whatever the
-            machine itself offers, such as a metadata server.
+        info: the content of a file as GOOGLE_APPLICATION_CREDENTIALS names it; None: the machine's
+            own credentials, such as those of a metadata server.
     """
 
     info: Mapping[str, Any] | None = field(repr=False)
 
     def secrets(self) -> tuple[str, ...]:
-        """Return every text that must not be seen in a log."""
+        """Return every text that must be masked in a log."""
         return tuple(_secrets(self.info)) if self.info is not None else ()
 
     def to_json(self) -> str:
-        """Return it as one line of JSON."""
+        """Return them as one line of JSON."""
         return json.dumps(self.info)
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> "PinnedCredentials":
-        """Read it again, or what a user gave.
+        """Read what `to_json` returned, or what a user gave.
 
         Args:
-            text: JSON.
-            source: where it came from, for the error.
+            text: a JSON object, or null.
+            source: where the text came from, for the error.
 
         Raises:
-            UsageError: it is no JSON object; nothing of it is in the message.
+            UsageError: the text is anything else; the message shows nothing of it.
         """
         try:
             document = parse_json(text.encode(errors="replace"))
@@ -68,7 +68,7 @@ AMBIENT: Final = PinnedCredentials(info=None)
 def _secrets(value: object, *, secret: bool = False) -> Iterator[str]:
     if isinstance(value, str) and secret:
         yield value
-        # A runner masks what it is told, and a log shows the token alone.
+        # A log may show the token without "Bearer", so that is masked too.
         if value.startswith("Bearer "):
             yield value.removeprefix("Bearer ")
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What the libraries and the server refuse, as errors of ours."""
+"""Error responses and library exceptions, translated into errors of `gcs_ci_lock.errors`."""
 
 import re
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import cast
 
 import requests
-from google.api_core import exceptions as refusals
+from google.api_core import exceptions as api_errors
 from google.auth import exceptions as auth_errors
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
 from gcs_ci_lock.errors import BucketMissing, Denied, OutcomeUnknown, PreconditionFailed, StoreError
 from gcs_ci_lock.protocol.text import printable
 
-# What real Cloud Storage and its test servers say when it is the bucket that is missing.
+# A 404 of Cloud Storage, or of a test server, that means the bucket and not the object.
 _NO_BUCKET = re.compile(
     r"(specified bucket|\bbucket \S+) does not exist|bucket not found", re.IGNORECASE
 )
@@ -23,45 +23,55 @@ _SERVER_ERROR = 500
 
 
 class NotModifiedResponse(StoreError):
-    """304."""
+    """304: the generation is the one that the request named."""
 
 
 class ObjectNotFound(Exception):
-    """404 for an object."""
+    """404: the object does not exist, though its bucket may."""
 
 
 class ResponseErrors:
-    """The refusals of one bucket."""
+    """Translates the errors of requests to one bucket."""
 
     def __init__(self, bucket: str) -> None:
-        """Take the bucket's bare name."""
-        self._name = bucket
+        """Store the bucket's bare name."""
+        self._bucket = bucket
 
     def no_bucket(self) -> BucketMissing:
-        """Return that there is no such bucket."""
+        """Return the error that the bucket does not exist."""
         return BucketMissing(
-            f'bucket "{self._name}" does not exist: expected the name of an existing bucket. '
-            f"Make one with: gcloud storage buckets create gs://{self._name}"
+            f'bucket "{self._bucket}" does not exist. '
+            f"Create it with: gcloud storage buckets create gs://{self._bucket}"
         )
 
     @contextmanager
-    def translated(self, doing: str) -> Iterator[None]:
-        """Turn every error of the libraries into one of ours."""
+    def translate(self, doing: str) -> Iterator[None]:
+        """Translate every library exception that is raised inside.
+
+        Args:
+            doing: what is being done, for the message, e.g. "reading prod/lock.json".
+
+        Raises:
+            ObjectNotFound: 404, except for a missing bucket.
+            NotModifiedResponse: 304.
+            StoreError: any other error, or one of its subclasses, as in `ports.ObjectStore`.
+        """
         try:
             yield
-        except refusals.GoogleAPICallError as refusal:
-            # Not `errors`, nor `str`, which shows them: they fail where they are not as expected.
-            details = str(getattr(refusal.response, "text", ""))
-            status = int(refusal.code or 0)
-            raise self._refused(doing, status, f"{status} {refusal.message}", details) from None
-        except InvalidResponse as refusal:
-            response = cast("requests.Response", refusal.response)
+        except api_errors.GoogleAPICallError as error:
+            # Neither `errors` nor `str`, which uses them: they raise for an unexpected body.
+            details = str(getattr(error.response, "text", ""))
+            status = int(error.code or 0)
+            raise self._by_status(doing, status, f"{status} {error.message}", details) from None
+        except InvalidResponse as error:
+            response = cast("requests.Response", error.response)
             status, details = int(response.status_code), response.text
-            raise self._refused(doing, status, f"{refusal} {details}", details) from None
+            raise self._by_status(doing, status, f"{error} {details}", details) from None
         except auth_errors.GoogleAuthError as error:
             raise _auth_error(doing, error) from None
         except requests.TooManyRedirects as error:
-            message = f"{doing}: the storage server redirects elsewhere ({printable(str(error))})"
+            address = printable(str(error))
+            message = f"{doing}: the storage server redirects to another address ({address})"
             raise StoreError(message) from None
         except (requests.RequestException, DataCorruption, OSError) as error:
             message = f"{doing}: no answer from the storage server ({_cause(error)})"
@@ -74,14 +84,16 @@ class ResponseErrors:
             TypeError,
             ValueError,
         ) as error:
-            message = f"{doing}: the answer cannot be understood ({_cause(error)})"
+            message = f"{doing}: the answer is malformed ({_cause(error)})"
             raise OutcomeUnknown(message) from None
 
-    def _refused(  # noqa: PLR0911 - a table
+    def _by_status(  # noqa: PLR0911 - a table
         self, doing: str, status: int, text: str, details: str
     ) -> Exception:
-        said = printable(text, limit=160)
-        message = f"{doing} in bucket {self._name}: the storage server answered {status} ({said})"
+        answer = printable(text, limit=160)
+        message = (
+            f"{doing} in bucket {self._bucket}: the storage server answered {status} ({answer})"
+        )
         match status:
             case 304:
                 return NotModifiedResponse(message)
@@ -93,9 +105,9 @@ class ResponseErrors:
                 return OutcomeUnknown(message, busy=True)
             case 401 | 403:
                 return Denied(
-                    f"{message}. Expected permission for storage.objects.create, delete, get and "
-                    f"list in gs://{self._name} (role roles/storage.objectUser), and credentials "
-                    "that are still valid"
+                    f"{message}. Grant roles/storage.objectUser on gs://{self._bucket} (it has "
+                    "storage.objects.create, delete, get and list), and check that the "
+                    "credentials are still valid"
                 )
             case _ if status in _TRY_AGAIN or status >= _SERVER_ERROR:
                 return OutcomeUnknown(message, busy=status in _TOO_MANY)
@@ -104,7 +116,7 @@ class ResponseErrors:
 
 
 def _cause(error: Exception) -> str:
-    """Return the innermost reason, without the addresses of Python objects in it."""
+    """Return the innermost exception as text, without addresses of Python objects."""
     root: object = error
     while inner := getattr(root, "reason", None) or _first_exception(root):
         root = inner
@@ -121,6 +133,6 @@ def _auth_error(doing: str, error: auth_errors.GoogleAuthError) -> StoreError:
     if isinstance(error, auth_errors.TransportError) or error.retryable:
         return OutcomeUnknown(f"{doing}: no answer from the token server ({_cause(error)})")
     return Denied(
-        f"{doing}: the credentials were refused ({_cause(error)}). Expected valid ones: "
-        "google-github-actions/auth in a workflow, `gcloud auth application-default login` here"
+        f"{doing}: the credentials were refused ({_cause(error)}). Use "
+        "google-github-actions/auth in a workflow, or `gcloud auth application-default login` here"
     )

@@ -1,4 +1,4 @@
-"""Runs a command under a lease: signals go to it, and a loss ends it."""
+"""A command that runs while a lease is held: it gets our signals, and is stopped on a loss."""
 
 import contextlib
 import ctypes
@@ -9,26 +9,27 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import Self
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.ports import Clock
 from gcs_ci_lock.protocol.text import printable
+from gcs_ci_lock.system.signals import STOP_SIGNALS, is_ignored_hangup
 
-# Between SIGTERM and SIGKILL for a command whose lease is lost; ttl/6 after give-up is the bound,
-# so that a shorter lease gives less.
+# Seconds between SIGTERM and SIGKILL for a command whose lease is lost. It must be dead ttl/6 after
+# the lease is given up, so a short ttl gives it less.
 GRACE = 10.0
 _LOOK_EVERY = 0.2
 _PR_SET_PDEATHSIG = 1
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildExited:
-    """The command ended by itself, or by a signal that was meant for it.
+    """The command ended by itself, or by a signal that was sent to it.
 
     Attributes:
-        exit_code: as a shell would tell it: 128 + N where signal N ended it.
+        exit_code: as in a shell: 128 + N if signal N ended it.
     """
 
     exit_code: int
@@ -37,40 +38,39 @@ class ChildExited:
 class Child:
     """One child process in a process group of its own.
 
-    It is told SIGTERM by the kernel when this process dies: a lease that nobody renews any more
-    must not go on being worked under. That reaches the child itself, not what it started.
+    The kernel sends it SIGTERM when this process dies, because nothing renews the lease then. That
+    signal reaches the child itself, not the processes that it started.
     """
 
-    def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Start it.
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        """Store a process that leads its own group; `start` makes one."""
+        self._child = process
+        self._terminal = _Terminal(process.pid)
+
+    @classmethod
+    def start(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Self:
+        """Start a command; no thread may run yet.
+
+        Args:
+            argv: the program and its arguments; no shell is put in between.
+            environ: the command's whole environment.
 
         Raises:
-            UsageError: there is no such program, or it may not be run.
+            UsageError: there is no such program, or it may not be executed.
         """
-        # Looked up before the fork, where nothing may be imported or allocated any more.
-        prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            if prctl is not None:
-                prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-                if os.getppid() != parent:
-                    # It was gone before it could be asked for: nobody keeps the lease.
-                    os._exit(128 + signal.SIGTERM)
-
         try:
-            # The user's own command is what this is for; no shell is put in between.
-            self._child = subprocess.Popen(  # noqa: S603
+            # Running the user's own command is what this is for.
+            process = subprocess.Popen(  # noqa: S603
                 argv,
                 env=dict(environ),
                 process_group=0,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread of ours runs yet
+                preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no thread runs yet
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             message = f'cannot run "{printable(argv[0])}": {printable(reason)}'
             raise UsageError(message) from None
-        self._terminal = _Terminal(self._child.pid)
+        return cls(process)
 
     def supervise(
         self,
@@ -80,13 +80,13 @@ class Child:
         kill_within: float,
         pending: Callable[[], int | None],
     ) -> ChildExited | Lost:
-        """Wait until it ends; on loss it gets SIGTERM, and SIGKILL after a grace.
+        """Wait until it ends; on a loss send SIGTERM, and SIGKILL after a grace.
 
         Args:
-            lost: asked several times a second.
-            clock: for the grace.
+            lost: returns the loss of the lease, or None; called five times a second.
+            clock: times the grace.
             kill_within: seconds from the loss to SIGKILL at most.
-            pending: tells the signal that came before signals went to the command, or None.
+            pending: returns the signal that arrived before signals were forwarded, or None.
         """
         with _Forwarding(self._signal), self._terminal:
             if (number := pending()) is not None:
@@ -105,7 +105,7 @@ class Child:
         while clock.boottime() < until:
             if self._wait(min(_LOOK_EVERY, max(until - clock.boottime(), 0.0))) is not None:
                 break
-        # Whatever it started and left behind goes too.
+        # Its whole group, so that processes which it left behind end too.
         self._signal(signal.SIGKILL)
         self._child.wait()
 
@@ -120,38 +120,59 @@ class Child:
         _send(self._child.pid, number)
 
 
+def die_with_parent(number: int) -> Callable[[], None]:
+    """Return a `preexec_fn` by which the child gets a signal when this process dies.
+
+    Only on Linux; elsewhere the child goes on without its parent.
+
+    Args:
+        number: the signal.
+    """
+    # Looked up before the fork: after it nothing may be imported or allocated.
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, number)
+            if os.getppid() != parent:
+                # The parent died before the kernel was asked.
+                os._exit(128 + number)
+
+    return ask_kernel
+
+
 def _send(group: int, number: int) -> None:
-    """Signal a process group, if there still is one."""
+    """Signal a process group, if it still exists."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-        if number in _FORWARDED:
-            # One that is stopped takes it only when it goes on.
+        if number in STOP_SIGNALS:
+            # A stopped process handles the signal only after it is continued.
             os.killpg(group, signal.SIGCONT)
 
 
 class _Forwarding:
-    """While it is entered, our signals go to the command instead of ending us."""
+    """While it is entered, signals go to the command instead of ending this process."""
 
     def __init__(self, send: Callable[[int], None]) -> None:
         self._send = send
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> None:
-        for number in _FORWARDED:
-            # Whoever was started by nohup outlives its terminal.
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+        for number in STOP_SIGNALS:
+            if not is_ignored_hangup(number):
                 self._before[number] = signal.signal(number, self._forward)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
+            signal.signal(number, handler)  # type: ignore[arg-type]  # as signal() returned it
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         self._send(number)
 
 
 class _Terminal:
-    """Lends the terminal to the command's process group, so that it can read and be interrupted."""
+    """Gives the terminal to the command's process group, so that it can read and be interrupted."""
 
     def __init__(self, group: int) -> None:
         self._group = group
@@ -162,15 +183,15 @@ class _Terminal:
             if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():
                 self._ours = os.getpgrp()
                 os.tcsetpgrp(0, self._group)
-                # It may have asked for the terminal before it had it, and been stopped for that.
+                # It may have used the terminal before it got it, and been stopped for that.
                 _send(self._group, signal.SIGCONT)
         except OSError:
             self._ours = None
 
     def resume_if_stopped(self) -> None:
-        """Let a command that was stopped from the terminal go on.
+        """Continue a command that was stopped from the terminal.
 
-        Nobody could start it again: no shell knows of it, and its lease would go on being renewed.
+        No shell knows of it, so nothing else could continue it while its lease is renewed.
         """
         if self._ours is None or not hasattr(os, "waitid"):
             return
@@ -181,7 +202,7 @@ class _Terminal:
     def __exit__(self, *_: object) -> None:
         if self._ours is None:
             return
-        # We are in the background now, where taking the terminal back would stop us.
+        # From the background, taking the terminal back would stop this process by SIGTTOU.
         before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         try:
             os.tcsetpgrp(0, self._ours)

@@ -4,5 +4,5 @@ import requests
 
 
 def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Authenticate with nothing but the headers: else a password of ~/.netrc replaces the token."""
+    """Leave the request as it is: otherwise a password in ~/.netrc would replace its token."""
     return request

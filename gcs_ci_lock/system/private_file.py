@@ -1,4 +1,4 @@
-"""Files that are this user's alone: mode 0600, whole or not there, and no pipe in their place."""
+"""Files that only this user can read or write: mode 0600, replaced as a whole, never a pipe."""
 
 import contextlib
 import os
@@ -11,18 +11,18 @@ MAX_BYTES: Final = 1024 * 1024
 
 
 class ExposedError(OSError):
-    """The file is open to others, or another user's: nobody knows who wrote it."""
+    """The file is accessible to others or owned by another user, who may have written it."""
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file at once and whole, mode 0600.
+    """Replace a file atomically, mode 0600.
 
     Raises:
         OSError: it cannot be written there.
     """
     draft = ""
     try:
-        # A name that nobody can have prepared.
+        # mkstemp picks a random name: another user cannot have put a link there.
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text + "\n")
@@ -35,32 +35,32 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_private(path: Path) -> str:
-    """Return the text of a file that nobody else can have written or read.
+    """Return the text of a file that no other user can have written or read.
 
-    A byte that is no text arrives as a lone surrogate, which no decoder takes for what was written.
+    A byte that is not UTF-8 becomes a lone surrogate, which every strict decoder then refuses.
 
     Raises:
-        FileNotFoundError: it is not there.
-        ExposedError: it is open to others, or is another user's: one that came with a checkout
-            could send our credentials to somebody's endpoint.
+        FileNotFoundError: it does not exist.
+        ExposedError: it is accessible to others or owned by another user. A lease file that
+            came with a checkout could send our credentials to a foreign endpoint.
         OSError: it cannot be read.
     """
     descriptor = open_regular(path, os.O_RDONLY)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
-            message = "is open to others: expected mode 0600, and to be ours"
+            message = "is readable by others or owned by another user"
             raise ExposedError(0, message)
         return file.read(MAX_BYTES + 1).decode(errors="surrogateescape")
 
 
 def open_regular(path: Path, flags: int) -> int:
-    """Return a descriptor of a regular file; one that is made has mode 0600.
+    """Return a descriptor of a regular file; a new file gets mode 0600.
 
     Raises:
-        OSError: it cannot be opened, or is something else.
+        OSError: it cannot be opened, or is not a regular file.
     """
-    # Opening a pipe would wait for somebody at its other end.
+    # Without O_NONBLOCK, opening a pipe would wait for its other end.
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor

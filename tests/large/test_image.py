@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -28,7 +29,7 @@ def containers() -> Iterator[list[str]]:
 
 def start(step: Step, stage: str, containers: list[str]) -> "subprocess.Popen[str]":
     """Start a stage as GitHub's runner does: a new container of the same image."""
-    name = f"gcs-ci-lock-test-{step.name}-{len(containers)}"
+    name = f"gcs-ci-lock-test-{uuid4().hex[:12]}"
     containers.append(name)
     environ = step.environment(stage)
     del environ["PATH"]
@@ -75,7 +76,7 @@ def test_a_gitlab_job_runs_a_command_under_the_lock(
         "GCS_CI_LOCK_ENDPOINT": bucket.endpoint,
     }
     script = "gcs-ci-lock run prod -- sh -c 'echo token $GCS_CI_LOCK_TOKEN; exit 3'"
-    containers.append("gcs-ci-lock-test-gitlab")
+    containers.append(f"gcs-ci-lock-test-{uuid4().hex[:12]}")
     argv = run_argv(
         ["sh", "-c", script],
         name=containers[-1],

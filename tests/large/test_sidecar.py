@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ CLOCK = SystemClock()
 CANARY = "canary-7f3a"
 # Two thirds of the ttl.
 GIVE_UP = 20.0
+SILENCE = re.compile(r"could not be renewed for ([0-9]+)s; the limit is 20s")
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +91,17 @@ def came_about(condition: Callable[[], bool], within: float = 40.0) -> tuple[flo
     return not_yet, CLOCK.boottime()
 
 
+def from_signal_to_end(container: str, since: float) -> float:
+    """Return how long a container that was told to stop has lived, by the engine's clock."""
+    until = datetime.now(UTC).timestamp()
+    said = docker(
+        *("events", "--since", f"{since:.3f}", "--until", f"{until:.3f}"),
+        *("--filter", f"container={container}", "--format", "{{json .}}"),
+    )
+    at = {one["Action"]: one["timeNano"] / 1e9 for one in map(json.loads, said.splitlines())}
+    return float(at["die"] - at["kill"])
+
+
 def beat_of(bucket: TestBucket) -> int:
     return int(bucket.record("prod")["holders"][0]["beat"])
 
@@ -103,17 +117,19 @@ def test_an_outage_of_half_of_give_up_is_no_loss_and_a_longer_one_is_told_in_tim
 
     survived = check.main()
     beat = beat_of(bucket)
-    before_beat, after_beat = came_about(lambda: beat_of(bucket) > beat)
+    before_beat, _ = came_about(lambda: beat_of(bucket) > beat)
     os.kill(server.pid, signal.SIGSTOP)
-    before_loss, after_loss = came_about(lambda: '"phase": "lost"' in docker("logs", step.keeper))
+    _, after_loss = came_about(lambda: '"phase": "lost"' in docker("logs", step.keeper))
+    silence = SILENCE.search(docker("logs", step.keeper))
     os.kill(server.pid, signal.SIGCONT)
     beat = beat_of(bucket)
     failed = check.main()
     CLOCK.sleep(6.0)
 
     assert survived.exit_code == 0, survived
-    # Within a second of give-up, as far as can be seen from here.
-    assert before_loss - after_beat < GIVE_UP + 1.0
+    # Within a second of give-up, by the keeper's own clock; it tells whole seconds.
+    assert silence is not None
+    assert GIVE_UP <= float(silence[1]) <= GIVE_UP + 1.0
     assert after_loss - before_beat > GIVE_UP - 1.0
     # A beat that was on its way may have landed; after that there is none.
     assert beat_of(bucket) <= beat + 1
@@ -139,7 +155,7 @@ def test_a_loss_cancels_the_run_where_that_is_wanted(bucket: TestBucket, tmp_pat
     assert github.posted == ["/repos/acme/api/actions/runs/8123/cancel"]
     for stage in (check, post):
         assert stage.exit_code == 76
-        assert "somebody deleted or replaced it" in stage.said("error")
+        assert "somebody deleted or replaced" in stage.said("error")
     assert "The run is being cancelled" in post.log
     assert keepers() == []
 
@@ -160,7 +176,9 @@ def test_a_keeper_that_is_killed_is_a_loss_that_nobody_can_overlook(
 ) -> None:
     step = acquired(step_of(bucket, tmp_path))
     check = another(step, "check", mode="check")
+    began = CLOCK.boottime()
     before = check.main()
+    checking = CLOCK.boottime() - began
     (holder,) = bucket.record("prod")["holders"]
 
     docker("kill", step.keeper)
@@ -176,14 +194,17 @@ def test_a_keeper_that_is_killed_is_a_loss_that_nobody_can_overlook(
     assert "is held: fencing token" in before.log
     assert after.exit_code == 76
     assert "its keeper is gone" in after.said("error")
-    assert told_within < 8
-    expired, _ = bucket.record("prod")["history"]
+    # At once: a check takes what it takes on this machine, and not the rest of the ttl.
+    assert told_within < 3 * checking + 3
+    expired, next_one = bucket.record("prod")["history"]
     assert (expired["outcome"], expired["lease"]) == ("expired", holder["lease"])
-    assert 30 - 6 < waited < 30 + 6
+    assert waited > 30 - 6
+    # By the server's own clock.
+    assert 0 <= next_one["granted_at"] - expired["ended_at"] < 6
     for stage in (post, again):
         assert stage.exit_code == 76
         assert "expired" in stage.said("error")
-        assert "it is held by root on " in stage.said("error")
+        assert "The lock is now held by root on " in stage.said("error")
 
 
 def test_a_killed_keepers_lease_that_still_stands_is_released_and_told_as_lost_twice(
@@ -319,9 +340,12 @@ def test_a_job_whose_files_are_wiped_is_over(bucket: TestBucket, tmp_path: Path)
     step = acquired(step_of(bucket, tmp_path))
 
     shutil.rmtree(tmp_path / "workflow")
+    wiped_at = datetime.now(UTC).timestamp()
 
-    assert gone(step.keeper, within=5.0)
+    assert gone(step.keeper, within=60.0)
     (end,) = bucket.record("prod")["history"]
+    # Of the clock that the server has too.
+    assert end["ended_at"] - wiped_at < 5
     assert end["outcome"] == "released"
     assert end["note"] == "the runner has removed the job's files"
 
@@ -348,14 +372,13 @@ def test_a_job_whose_end_cannot_be_seen_is_over_at_max_hold(
     bucket: TestBucket, tmp_path: Path
 ) -> None:
     step = acquired(step_of(bucket, tmp_path, max_hold="20s"))
-    began = CLOCK.boottime()
 
-    assert gone(step.keeper, within=30.0)
-    took = CLOCK.boottime() - began
+    assert gone(step.keeper, within=90.0)
     post = step.post()
 
-    assert 14 < took < 24
     (end,) = bucket.record("prod")["history"]
+    # By the server's own clock, whose dates are whole seconds.
+    assert 18 < end["ended_at"] - end["granted_at"] < 24
     assert (end["outcome"], end["note"]) == ("released", "max-hold is over")
     assert post.exit_code == 76
     assert "max-hold is over" in post.said("error")
@@ -383,7 +406,7 @@ def test_the_keeper_can_do_nothing_but_keep(bucket: TestBucket, tmp_path: Path) 
     assert host["PidsLimit"] == 64
     assert host["AutoRemove"]
     assert [(m["Destination"], m["RW"]) for m in seen["Mounts"]] == [("/github/workflow", False)]
-    assert seen["Image"] == inspect("gcs-ci-lock:test")["Id"]
+    assert seen["Image"] == inspect(IMAGE)["Id"]
     assert config["Labels"][RUNNER_LABEL] == ""
     assert config["Labels"]["gcs-ci-lock.lease"] == step.outputs["lease-id"]
     # What the image itself sets, and nothing of the job's.
@@ -451,14 +474,14 @@ def test_a_signal_ends_a_waiting_step_within_two_seconds(
         bucket.until(lambda: len(bucket.tickets("prod")) == 1, within=20)
 
         # As the runner does: to the docker client, which hands it on.
+        sent_at = datetime.now(UTC).timestamp()
         waiting.send_signal(number)
-        sent_at = CLOCK.boottime()
         main = ended(waiting)
-        took = CLOCK.boottime() - sent_at
 
         assert bucket.tickets("prod") == []
     assert main.exit_code == code, main
-    assert took < 2.0 + 1.0
+    # As the engine saw it: a busy machine is slow to tell the signal, and to tidy up.
+    assert from_signal_to_end(f"{step.container}-entrypoint", sent_at) < 2.0
     assert keepers() == []
     assert step.post().exit_code == 0
 

@@ -31,9 +31,10 @@ def runs() -> Iterator[list[Run]]:
     yield runs
     for run in runs:
         run.end()
-    left = docker("ps", "-aq", "--filter", "name=act-").split()
-    if left:
-        docker("rm", "-f", *left)
+        # As act names them; other tests have theirs at the same time.
+        left = docker("ps", "-aq", "--filter", f"name=act-{run.name}-").split()
+        if left:
+            docker("rm", "-f", *left)
 
 
 def test_three_deployments_at_once_take_turns(

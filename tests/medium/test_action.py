@@ -37,7 +37,9 @@ def test_main_takes_the_lock_and_post_gives_it_back(bucket: TestBucket, tmp_path
     assert step.outputs["fencing-token"] == str(holder["token"])
     assert step.outputs["lease-id"] == holder["lease"]
     assert step.outputs["lock-uri"] == f"{bucket.uri}/prod"
-    assert step.outputs["waited-seconds"] == "0"
+    # What the record tells of it: 0 where nothing else slows the claim.
+    waited = holder["granted_at"] - holder["asked_at"]
+    assert abs(int(step.outputs["waited-seconds"]) - waited) <= 1.5
     assert step.outputs["took-over"] == "false"
     # Valid for max-hold, so half as long again.
     assert holder["ttl"] == 900
@@ -129,7 +131,7 @@ def test_post_leaves_a_lock_alone_that_is_no_longer_its_own(
     post = step.post()
 
     assert post.exit_code == 0
-    assert "is not ours any more" in post.said("warning")
+    assert 'lease on lock "prod" lost' in post.said("warning")
     assert bucket.record("prod")["holders"][0]["lease"] == other.outputs["lease-id"]
 
 
@@ -292,7 +294,7 @@ def test_a_log_that_cannot_be_written_does_not_fail_the_step(
             stdin=subprocess.DEVNULL,
             stdout=full,
             stderr=full,
-            timeout=15,
+            timeout=60,
             check=False,
         )
 
@@ -334,7 +336,7 @@ def test_a_step_that_holds_fails_when_its_lease_is_taken_away(
     main = ended(process)
 
     assert main.exit_code == 76, main
-    assert "somebody deleted or replaced it" in main.said("error")
+    assert "somebody deleted or replaced" in main.said("error")
 
 
 @pytest.mark.parametrize("mode", ["check", "release"])
@@ -346,7 +348,7 @@ def test_a_step_that_finds_no_lease_of_its_job_says_so(
     main = step.main()
 
     assert main.exit_code == 75, main
-    assert 'no step of this job holds lock "prod"' in main.said("error")
+    assert 'no earlier step of this job holds lock "prod"' in main.said("error")
 
 
 def test_a_lease_without_a_keeper_can_be_checked_and_released_early(
@@ -377,7 +379,7 @@ def test_post_releases_although_somebody_has_spoiled_its_file(
     post = step.post()
 
     assert post.exit_code == 0, post
-    assert "is open to others" in post.said("warning")
+    assert "is readable by others" in post.said("warning")
     assert bucket.record("prod")["holders"] == []
 
 

@@ -18,9 +18,9 @@ import requests
 from gcs_ci_lock.dry_run.emulator import EmbeddedServer
 from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
 from gcs_ci_lock.locking.acquisition import Acquisition
-from gcs_ci_lock.locking.client import LockClient, Released
+from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.lease import LeaseState
-from gcs_ci_lock.locking.outcome import Acquired, Stopped
+from gcs_ci_lock.locking.outcome import Acquired, Released, Stopped
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.platforms.verifier import NoVerifier

@@ -11,7 +11,8 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 
 import pytest
 
-from gcs_ci_lock.keepalive.sidecar import SidecarUnavailable, connect
+from gcs_ci_lock.keepalive.sidecar.engine import connect
+from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
 from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
 from tests.support.runner import Step

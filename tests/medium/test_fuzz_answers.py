@@ -16,10 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import StoreError
-from gcs_ci_lock.ports import NotFound, NotModified, ObjectInfo, ObjectRead
-from gcs_ci_lock.storage.connection import connect
-from gcs_ci_lock.storage.gcs import GcsStore
-from gcs_ci_lock.system.clock import ObservedServerClock, SystemClock
+from gcs_ci_lock.ports import NotFound, NotModified, ObjectInfo, ObjectRead, ObjectStore
+from gcs_ci_lock.wiring import connect
 
 pytestmark = [
     pytest.mark.fault,
@@ -77,14 +75,8 @@ def server() -> Iterator[RawServer]:
 
 
 @pytest.fixture(scope="module")
-def store(server: RawServer) -> GcsStore:
-    return connect(
-        "acme-locks",
-        endpoint=server.endpoint,
-        environ={},
-        clock=SystemClock(),
-        server_clock=ObservedServerClock(),
-    )
+def store(server: RawServer) -> ObjectStore:
+    return connect("acme-locks", endpoint=server.endpoint, environ={}).store
 
 
 STATUSES = st.one_of(
@@ -225,7 +217,7 @@ def outcome_of(server: RawServer, call: Callable[[], object], *given_: bytes) ->
 @given(answers(), st.sampled_from([None, 7, 8]))
 @settings(max_examples=150)
 def test_any_answer_to_a_read_is_an_object_or_a_refusal(
-    server: RawServer, store: GcsStore, answer: bytes, known: int | None
+    server: RawServer, store: ObjectStore, answer: bytes, known: int | None
 ) -> None:
     found = outcome_of(
         server, lambda: store.read(PATH, known=known, limit=LIMIT, timeout=TIMEOUT), answer
@@ -243,7 +235,7 @@ def test_any_answer_to_a_read_is_an_object_or_a_refusal(
 @given(answers())
 @settings(max_examples=150)
 def test_any_answer_to_a_write_is_an_entry_or_a_refusal(
-    server: RawServer, store: GcsStore, answer: bytes
+    server: RawServer, store: ObjectStore, answer: bytes
 ) -> None:
     written = outcome_of(
         server, lambda: store.write(PATH, b"{}", generation=7, timeout=TIMEOUT), answer
@@ -258,7 +250,7 @@ def test_any_answer_to_a_write_is_an_entry_or_a_refusal(
 @given(answers())
 @settings(max_examples=150)
 def test_any_answer_to_a_deletion_is_its_end_or_a_refusal(
-    server: RawServer, store: GcsStore, answer: bytes
+    server: RawServer, store: ObjectStore, answer: bytes
 ) -> None:
     gone = outcome_of(server, lambda: store.delete(PATH, generation=7, timeout=TIMEOUT), answer)
 
@@ -270,7 +262,7 @@ def test_any_answer_to_a_deletion_is_its_end_or_a_refusal(
 @settings(max_examples=150)
 def test_any_page_of_a_listing_is_entries_or_a_refusal(
     server: RawServer,
-    store: GcsStore,
+    store: ObjectStore,
     answer: bytes,
     second: bool,  # noqa: FBT001 - hypothesis gives it
 ) -> None:
@@ -307,7 +299,7 @@ HEAD = "HTTP/1.1 {} x\r\nConnection: close\r\nContent-Length: {}\r\nx-goog-gener
     ids=str,
 )
 def test_an_answer_that_once_got_through_is_a_value_or_a_refusal(
-    server: RawServer, store: GcsStore, method: str, status: int, body: bytes, line: str
+    server: RawServer, store: ObjectStore, method: str, status: int, body: bytes, line: str
 ) -> None:
     calls: dict[str, Callable[[], object]] = {
         "read": lambda: store.read(PATH, known=None, limit=LIMIT, timeout=TIMEOUT),

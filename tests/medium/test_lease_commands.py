@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -46,7 +47,11 @@ def test_a_lease_is_acquired_checked_and_released(site: Site) -> None:
 
     assert [acquired.exit_code, checked.exit_code, released.exit_code] == [0, 0, 0]
     assert acquired.stdout + checked.stdout + released.stdout == b""
-    assert f'Acquired lock "prod" after 0s: fencing token {holder["token"]}' in acquired.err
+    told = re.search(r'Acquired lock "prod" after (\d+)s: fencing token (\d+)', acquired.err)
+    assert told, acquired
+    # What the record tells of it: 0 where nothing else slows the claim.
+    assert abs(int(told[1]) - (holder["granted_at"] - holder["asked_at"])) <= 1.5
+    assert int(told[2]) == holder["token"]
     assert checked.err == f'Lock "prod" is held: fencing token {holder["token"]}\n'
     assert released.err == f'Released lock "prod" (fencing token {holder["token"]})\n'
 
@@ -102,7 +107,7 @@ def test_the_keeper_shares_nothing_with_the_shell_that_started_it(site: Site) ->
         callers = {f"pipe:[{os.fstat(p.fileno()).st_ino}]" for p in pipes if p is not None}
 
         # Both pipes come to their end although the keeper lives on.
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
     (keeper,) = site.keepers()
     open_files = {int(fd.name): str(fd.readlink()) for fd in Path(f"/proc/{keeper}/fd").iterdir()}
@@ -131,7 +136,7 @@ def test_a_check_after_the_keeper_was_killed_says_that_nobody_renews(site: Site)
     ended = site.run("check")
 
     assert ended.exit_code == 76, ended
-    assert 'lock "prod" is not ours any more' in ended.err
+    assert 'lease on lock "prod" lost' in ended.err
     assert "its keeper is gone" in ended.err
 
 
@@ -186,7 +191,7 @@ def test_a_release_of_a_lost_lease_leaves_the_others_lease_alone(
         ended = site.run("release")
 
         assert ended.exit_code == 76, ended
-        assert 'lock "prod" is not ours any more' in ended.err
+        assert 'lease on lock "prod" lost' in ended.err
         assert site.stored("prod") == before
         assert other.run("check").exit_code == 0
     assert traces(site) == []
@@ -257,7 +262,7 @@ def test_a_lease_file_in_use_is_not_overwritten(site: Site) -> None:
     ended = site.run("acquire", "staging", *site.at)
 
     assert ended.exit_code == 2, ended
-    assert "release it first, or give another --lease-file" in ended.err
+    assert "release` first, or pass another --lease-file" in ended.err
     assert site.lease_file.read_bytes() == before
     assert site.bucket.body("staging") is None
     assert site.run("check").exit_code == 0
@@ -341,7 +346,7 @@ def test_a_lease_file_that_is_open_to_others_is_refused(site: Site) -> None:
         ended = site.run(command, *(("prod", *site.at) if command == "acquire" else ()))
 
         assert ended.exit_code == 2, ended
-        assert "is open to others: expected mode 0600" in ended.err
+        assert "is readable by others or owned by another user" in ended.err
     assert site.lease_file.read_bytes() == SOUND
 
 
@@ -366,7 +371,7 @@ def test_two_never_acquire_for_one_lease_file(site: Site) -> None:
     second = site.run("acquire", "staging", *site.at)
 
     assert second.exit_code == 2, second
-    assert "or waited for" in second.err
+    assert "is in use by another gcs-ci-lock" in second.err
     assert site.holders("staging") == []
 
 
@@ -413,6 +418,6 @@ def test_a_document_that_cannot_be_printed_gives_the_lock_back(site: Site) -> No
     ended = site.shell(f"{command} >/dev/full")
 
     assert ended.exit_code == 1, ended
-    assert "standard output cannot be written" in ended.err
+    assert "cannot write the lease to standard output" in ended.err
     assert site.holders("prod") == []
     assert site.keepers() == []

@@ -51,7 +51,7 @@ def test_an_option_that_protects_is_not_given_empty(site: Site, option: str) -> 
 
     assert refused.exit_code == 2, refused
     assert f"'{option}'" in refused.err
-    assert "it is empty: expected a value, or not to be given at all" in refused.err
+    assert "it is empty: give it a value, or leave the option out" in refused.err
     assert not (site.folder / "ran").exists()
 
 

@@ -34,7 +34,7 @@ def run(argv: list[str], folder: Path, **environ: str) -> "subprocess.CompletedP
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=18,
+        timeout=60,
         check=False,
     )
 

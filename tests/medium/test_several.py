@@ -74,22 +74,28 @@ def test_where_one_is_not_to_be_had_none_is_held(site: Site) -> None:
 
 
 def test_the_time_to_wait_is_one_for_all(site: Site) -> None:
-    holder = site.start("run", "db", *site.at, "--", "sh", "-c", "touch ready; sleep 3")
-    until((site.folder / "ready").exists)
+    holder = site.hold("db")
     site.hold("web")
     clock = SystemClock()
     began = clock.boottime()
+    waiting = site.start("run", "db", "web", *site.at, "--wait", "10s", "--", "true")
+    until(lambda: 'Waiting for lock "db"' in waiting.err)
 
-    ended = site.run("run", "db", "web", *site.at, "--wait", "5s", "--", "true")
+    clock.sleep(3.0)
+    holder.send(signal.SIGTERM)
+    ended = waiting.ended()
 
     assert ended.exit_code == 75, ended
-    assert 4.5 < clock.boottime() - began < 8
+    assert clock.boottime() - began > 9.5
     # What is told is the time of all, too.
     assert 'lock "web"' in ended.err
-    assert "was not to be had in 5s" in ended.err
-    assert re.search(r"you hold  db\n  you are   1st of 1, waited [2-4]s of 5s", ended.err), (
-        ended.err
+    assert re.search(r"could not acquire lock .* within 10s", ended.err), ended.err
+    # By the program's own clock; a busy machine is late to tell the holder of the first.
+    waited = re.search(
+        r"you hold  db\n  you are   1st of 1 in the queue\n  waited    ([0-9]+)s of 10s", ended.err
     )
+    assert waited, ended.err
+    assert int(waited[1]) <= 7
     assert holder.ended().exit_code == 0
     assert site.holders("db") == []
 
@@ -99,7 +105,7 @@ def test_those_that_are_held_are_renewed_while_another_is_waited_for(site: Site)
     site.start("run", "db", "web", *site.at, "--ttl", "30s", "--", "true")
     until(lambda: len(site.holders("db")) == 1)
 
-    until(lambda: site.holders("db")[0]["beat"] > 1, within=12)
+    until(lambda: site.holders("db")[0]["beat"] > 1)
 
 
 def test_a_signal_while_the_second_is_waited_for_gives_the_first_back(site: Site) -> None:
@@ -122,10 +128,10 @@ def test_a_loss_of_the_first_while_the_second_is_waited_for_ends_it(site: Site) 
     until(lambda: 'Waiting for lock "web"' in running.err)
 
     evict(lock_of(site, "db"), site.holders("db")[0]["lease"], note="stuck")
-    ended = running.ended(within=12)
+    ended = running.ended()
 
     assert ended.exit_code == 76, ended
-    assert 'lock "db" is not ours any more' in ended.err
+    assert 'lease on lock "db" lost' in ended.err
     assert "Released" not in ended.err
     assert site.bucket.tickets("web") == []
     assert not (site.folder / "ran").exists()

@@ -53,7 +53,7 @@ def test_a_lock_that_was_released_is_free_and_tells_who_was_before(site: Site) -
     text = site.run("status", "prod", *site.at)
     (data,) = site.run("status", "prod", *site.at, "--json").document["locks"]
 
-    assert "is free\n  before    acme/api > deploy (alice): released at " in text.out
+    assert "is free\n  past      acme/api > deploy (alice): released at " in text.out
     assert data["state"] == "free"
     assert [(e["owner"]["actor"], e["outcome"]) for e in data["history"]] == [("alice", "released")]
 

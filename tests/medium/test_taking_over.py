@@ -59,17 +59,16 @@ def test_a_holder_whose_run_is_completed_is_taken_over_within_five_seconds(
 ) -> None:
     github.run = COMPLETED
     site.hold("prod", "--ttl", "10m", environ=github_job(github, "8123"))
-    clock = SystemClock()
-    began = clock.boottime()
 
     ended = site.run("run", "prod", *site.at, "--", "true", environ=github_job(github, "8200"))
 
     assert ended.exit_code == 0, ended
-    assert clock.boottime() - began < 5
-    assert "Took over from a holder that is dead" in ended.err
+    assert "Took over from a holder whose job is over" in ended.err
     assert TOKEN not in ended.err
-    first, _ = site.bucket.record("prod")["history"]
+    first, second = site.bucket.record("prod")["history"]
     assert first["outcome"] == "evicted"
+    # By the server's clock: a process that starts slowly has not asked yet.
+    assert second["granted_at"] - second["asked_at"] < 5
     assert "8123" in first["note"]
     assert first["note"] in ended.err
 
@@ -97,9 +96,14 @@ def test_a_holder_of_whom_anything_else_is_said_is_waited_for(
 
     words = ("run", "prod", *site.at, "--wait", "6s", *options, "--", "true")
     ended = site.run(*words, environ=github_job(github, "8200"))
+    took = clock.boottime() - began
+    began = clock.boottime()
+    site.run("status", "prod", *site.at)
+    starting = clock.boottime() - began
 
     assert ended.exit_code == 75, ended
-    assert clock.boottime() - began < 10
+    # What the start of a process takes here and now, it may take a few times.
+    assert took < 6 + 2 + 3 * starting
     assert len(github.paths) == questions
     assert [h["owner"]["run_id"] for h in site.holders("prod")] == ["8123"]
 
@@ -108,12 +112,12 @@ def test_a_job_of_gitlab_that_has_ended_is_taken_over_too(site: Site) -> None:
     with FakeGitLab() as gitlab:
         site.hold("prod", "--ttl", "10m", environ=gitlab_job(gitlab, "991"))
 
-        ended = site.run(
-            "run", "prod", *site.at, "--", "true", environ=gitlab_job(gitlab, "992"), within=10
-        )
+        ended = site.run("run", "prod", *site.at, "--", "true", environ=gitlab_job(gitlab, "992"))
 
     assert ended.exit_code == 0, ended
-    assert site.bucket.record("prod")["history"][0]["outcome"] == "evicted"
+    first, second = site.bucket.record("prod")["history"]
+    assert first["outcome"] == "evicted"
+    assert second["granted_at"] - second["asked_at"] < 10
 
 
 def test_the_same_identity_is_taken_over_at_once_and_only_by_it(site: Site) -> None:

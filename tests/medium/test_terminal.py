@@ -84,7 +84,7 @@ def test_a_wait_is_drawn_and_taken_away_when_the_lock_is_had(site: Site, screen:
     waiting = wait_on(site, screen)
     until(lambda: CLEAR in screen.log)
     holder.send(signal.SIGTERM)
-    exit_code = waiting.wait(timeout=15)
+    exit_code = waiting.wait(timeout=60)
 
     _, _, after = screen.log.rpartition(CLEAR)
     assert exit_code == 0
@@ -105,7 +105,7 @@ def test_a_signal_takes_the_drawing_away(
     waiting = wait_on(site, screen)
 
     waiting.send_signal(number)
-    exit_code = waiting.wait(timeout=15)
+    exit_code = waiting.wait(timeout=60)
 
     _, _, after = screen.log.rpartition(CLEAR)
     assert exit_code == 128 + number
@@ -121,7 +121,7 @@ def test_a_wait_that_is_killed_leaves_the_cursor_to_be_seen(site: Site, screen: 
     waiting = wait_on(site, screen)
 
     waiting.kill()
-    waiting.wait(timeout=15)
+    waiting.wait(timeout=60)
 
     assert screen.log.rfind(SHOW) > screen.log.rfind(HIDE)
     assert screen.modes == modes
@@ -135,7 +135,7 @@ def test_a_screen_that_goes_away_costs_nobody_the_lock(site: Site, screen: Scree
     screen.hang_up()
     holder.send(signal.SIGTERM)
 
-    assert waiting.wait(timeout=15) == 0
+    assert waiting.wait(timeout=60) == 0
     assert len(site.bucket.record("prod")["history"]) == 2
     assert site.holders("prod") == []
 
@@ -150,7 +150,7 @@ def test_lines_are_printed_where_nothing_can_be_drawn(
     waiting = wait_on(site, screen, **environ)
 
     waiting.send_signal(signal.SIGTERM)
-    waiting.wait(timeout=15)
+    waiting.wait(timeout=60)
 
     assert "\r\n  held by   " in screen.log
     assert "\x1b" not in screen.log

@@ -6,39 +6,42 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from gcs_ci_lock.platforms.github_api import RunApi
+from gcs_ci_lock.platforms.github_api import GitHubClient
 from gcs_ci_lock.platforms.gitlab_api import GitLabClient
-from gcs_ci_lock.platforms.http import MOST_BYTES, Timeouts, get_json
-from gcs_ci_lock.platforms.verifiers import verifier_of
+from gcs_ci_lock.platforms.http import MOST_BYTES, get_json
+from gcs_ci_lock.platforms.verifier import ABANDON_AFTER, verifier_of
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.system.clock import SystemClock
 from tests.support.fake_ci import Answer
 from tests.support.fake_github import COMPLETED, FakeGitHub, run_answer
 from tests.support.fake_gitlab import FAILED, FakeGitLab, job_answer
+from tests.support.fakes import FakeClock
 
 pytestmark = pytest.mark.fault
 
+GITHUB, GITLAB = "https://github.acme.test", "https://gitlab.acme.test"
 RUN = Owner(
     platform="github",
     repository="acme/api",
     run_id="8123",
     attempt="1",
-    url="https://github.acme.test/acme/api/actions/runs/8123",
+    url=f"{GITHUB}/acme/api/actions/runs/8123",
 )
 JOB = Owner(
     platform="gitlab",
     repository="acme/infra/api",
     run_id="991",
-    url="https://gitlab.acme.test/acme/infra/api/-/jobs/991",
+    url=f"{GITLAB}/acme/infra/api/-/jobs/991",
 )
 RUN_PATH = "/repos/acme/api/actions/runs/8123/attempts/1"
 JOB_PATH = "/projects/acme%2Finfra%2Fapi/jobs/991"
 TOKEN = "canary-token"
-IMPATIENT = partial(get_json, patience=Timeouts(silence=0.5, whole=1.0))
+IMPATIENT = partial(get_json, silence=0.5)
 # Far below the test's own limit, far above what an honest answer takes.
 DEADLINE = 10.0
 
@@ -63,8 +66,6 @@ BAD_ANSWERS = {
     "packed": Answer(body=gzip.compress(COMPLETED.body), encoding="gzip"),
     "a long number": Answer(body=b'{"id": ' + b"9" * 10_000 + b"}"),
     "hangs": Answer(manner="hang"),
-    "drips": Answer(manner="drip", body=COMPLETED.body),
-    "drips its headers": Answer(manner="drip-head"),
     "in progress": run_answer(status="in_progress", conclusion=None),
     "queued": run_answer(status="queued", conclusion=None),
     "waiting": run_answer(status="waiting", conclusion=None),
@@ -95,19 +96,20 @@ def gitlab() -> Iterator[FakeGitLab]:
         yield gitlab
 
 
-def run_api(github: FakeGitHub) -> RunApi:
-    server = "https://github.acme.test"
-    return RunApi(api_url=github.url, server_url=server, token=TOKEN, fetch=IMPATIENT)
+def run_completed(github: FakeGitHub) -> str:
+    client = GitHubClient(api_url=github.url, token=TOKEN, fetch=IMPATIENT)
+    return client.run_completed(RUN, server_url=GITHUB)
 
 
-def job_api(gitlab: FakeGitLab, token: str = TOKEN) -> GitLabClient:
-    return GitLabClient(
+def job_ended(gitlab: FakeGitLab, token: str = TOKEN) -> str:
+    client = GitLabClient(
         api_url=gitlab.url,
-        server_url="https://gitlab.acme.test",
+        server_url=GITLAB,
         token=token,
         job_token="canary-job-token",
         fetch=IMPATIENT,
     )
+    return client.job_ended(JOB)
 
 
 def awaited(verifier: Verifier, owner: Owner) -> str:
@@ -120,7 +122,7 @@ def awaited(verifier: Verifier, owner: Owner) -> str:
 
 
 def test_a_run_that_github_calls_completed_is_over(github: FakeGitHub) -> None:
-    proof = run_api(github).completed(RUN)
+    proof = run_completed(github)
 
     assert proof == "GitHub says that run 8123 attempt 1 is completed (failure)"
     assert github.paths == [RUN_PATH]
@@ -131,7 +133,7 @@ def test_a_run_that_github_calls_completed_is_over(github: FakeGitHub) -> None:
 def test_any_other_answer_of_github_says_nothing(github: FakeGitHub, answer: Answer) -> None:
     github.run = answer
 
-    assert run_api(github).completed(RUN) == ""
+    assert run_completed(github) == ""
     assert github.paths == [RUN_PATH]
 
 
@@ -139,21 +141,21 @@ def test_any_other_answer_of_github_says_nothing(github: FakeGitHub, answer: Ans
 def test_no_redirect_of_github_is_followed(github: FakeGitHub, status: int) -> None:
     github.run = Answer(status=status, location=f"{github.url}/completed")
 
-    assert run_api(github).completed(RUN) == ""
+    assert run_completed(github) == ""
     assert github.paths == [RUN_PATH]
 
 
 def test_an_answer_of_exactly_the_limit_is_read(github: FakeGitHub) -> None:
     github.run = Answer(body=COMPLETED.body.ljust(MOST_BYTES))
 
-    assert run_api(github).completed(RUN)
+    assert run_completed(github)
 
 
 def test_a_server_that_is_gone_says_nothing() -> None:
     with FakeGitHub() as gone:
         pass
 
-    assert run_api(gone).completed(RUN) == ""
+    assert run_completed(gone) == ""
 
 
 def test_a_password_for_the_host_does_not_replace_the_token(
@@ -163,16 +165,15 @@ def test_a_password_for_the_host_does_not_replace_the_token(
     netrc.write_text("machine 127.0.0.1 login alice password swordfish\n")
     monkeypatch.setenv("NETRC", str(netrc))
 
-    assert run_api(github).completed(RUN)
+    assert run_completed(github)
     assert github.tokens == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize("token", ["line\nbreak", "\N{SNOWMAN}", "\ud800"])
 def test_a_token_that_cannot_be_sent_is_unknown(github: FakeGitHub, token: str) -> None:
-    server = "https://github.acme.test"
-    api = RunApi(api_url=github.url, server_url=server, token=token)
+    client = GitHubClient(api_url=github.url, token=token)
 
-    assert api.completed(RUN) == ""
+    assert client.run_completed(RUN, server_url=GITHUB) == ""
     assert github.asked == 0
 
 
@@ -180,14 +181,14 @@ def test_a_token_that_cannot_be_sent_is_unknown(github: FakeGitHub, token: str) 
 def test_a_job_that_gitlab_calls_ended_is_over(gitlab: FakeGitLab, status: str) -> None:
     gitlab.job = job_answer(status)
 
-    assert job_api(gitlab).ended(JOB) == f"GitLab says that job 991 has ended ({status})"
+    assert job_ended(gitlab) == f"GitLab says that job 991 has ended ({status})"
     assert gitlab.paths == [JOB_PATH]
     assert gitlab.headers[0]["private-token"] == TOKEN
     assert "job-token" not in gitlab.headers[0]
 
 
 def test_without_an_access_token_the_jobs_own_is_tried(gitlab: FakeGitLab) -> None:
-    assert job_api(gitlab, token="").ended(JOB)
+    assert job_ended(gitlab, token="")
     assert gitlab.headers[0]["job-token"] == "canary-job-token"
     assert "private-token" not in gitlab.headers[0]
 
@@ -211,13 +212,12 @@ def test_without_an_access_token_the_jobs_own_is_tried(gitlab: FakeGitLab) -> No
         Answer(body=b"[" + FAILED.body + b"]"),
         Answer(body=b"<html>"),
         Answer(manner="hang"),
-        Answer(manner="drip", body=FAILED.body),
     ],
 )
 def test_any_other_answer_of_gitlab_says_nothing(gitlab: FakeGitLab, answer: Answer) -> None:
     gitlab.job = answer
 
-    assert job_api(gitlab).ended(JOB) == ""
+    assert job_ended(gitlab) == ""
     assert gitlab.paths == [JOB_PATH]
 
 
@@ -226,12 +226,12 @@ def test_in_the_background_each_owner_is_asked_about_at_its_own_platform(
 ) -> None:
     environ = {
         "GITHUB_API_URL": github.url,
-        "GITHUB_SERVER_URL": "https://github.acme.test",
+        "GITHUB_SERVER_URL": GITHUB,
         "CI_API_V4_URL": gitlab.url,
-        "CI_SERVER_URL": "https://gitlab.acme.test",
+        "CI_SERVER_URL": GITLAB,
         "GCS_CI_LOCK_GITLAB_TOKEN": "for-gitlab",
     }
-    verifier = verifier_of(environ, github_token="for-github", clock=SystemClock())
+    verifier = verifier_of(environ, tokens={"github": "for-github"}, clock=SystemClock())
 
     assert verifier.proof(RUN, every=60.0) == ""
     assert "completed" in awaited(verifier, RUN)
@@ -244,8 +244,8 @@ def test_in_the_background_each_owner_is_asked_about_at_its_own_platform(
 
 def test_a_refusal_is_not_asked_again_within_the_minute(github: FakeGitHub) -> None:
     github.run = Answer(status=429)
-    environ = {"GITHUB_API_URL": github.url, "GITHUB_SERVER_URL": "https://github.acme.test"}
-    verifier = verifier_of(environ, github_token=TOKEN, clock=SystemClock())
+    environ = {"GITHUB_API_URL": github.url, "GITHUB_SERVER_URL": GITHUB}
+    verifier = verifier_of(environ, tokens={"github": TOKEN}, clock=SystemClock())
     pause = threading.Event()
 
     for _ in range(100):
@@ -253,3 +253,34 @@ def test_a_refusal_is_not_asked_again_within_the_minute(github: FakeGitHub) -> N
         pause.wait(0.01)
 
     assert github.paths == [RUN_PATH]
+
+
+@pytest.mark.parametrize("manner", ["drip", "drip-head"])
+def test_a_server_that_drips_costs_a_thread_and_no_other_answer(
+    gitlab: FakeGitLab, manner: Literal["drip", "drip-head"]
+) -> None:
+    clock = FakeClock()
+    with FakeGitHub(run=Answer(manner=manner, body=COMPLETED.body)) as github:
+        environ = {
+            "GITHUB_API_URL": github.url,
+            "GITHUB_SERVER_URL": GITHUB,
+            "CI_API_V4_URL": gitlab.url,
+            "CI_SERVER_URL": GITLAB,
+        }
+        tokens = {"github": TOKEN, "gitlab": TOKEN}
+        verifier = verifier_of(environ, tokens=tokens, clock=clock)
+        assert verifier.proof(RUN, every=60.0) == ""
+        assert verifier.proof(JOB, every=60.0) == ""
+
+        clock.sleep(ABANDON_AFTER)
+
+        assert "ended" in awaited(verifier, JOB)
+        assert verifier.proof(RUN, every=60.0) == ""
+        stragglers = [
+            t for t in threading.enumerate() if t.name == "verify-holder" and t.is_alive()
+        ]
+    assert len(stragglers) == 1
+    assert stragglers[0].daemon
+    # The server is gone: so is the straggler.
+    stragglers[0].join(DEADLINE)
+    assert not stragglers[0].is_alive()

@@ -136,7 +136,7 @@ class Job:
             self.stop.wait(min(LOOK_EVERY, until - self.machine.boottime()))
             lost = keeper.lost()
             if lost is not None:
-                return lost.reason
+                return lost.message
         return ""
 
 

@@ -75,7 +75,7 @@ def is_caught(planted: Planted, folder: Path) -> bool:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=110,
         check=False,
     )
     # An error is none: a wrong version that cannot be run shows nothing.

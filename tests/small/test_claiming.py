@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gcs_ci_lock.errors import BucketMissing, Denied, OutcomeUnknown, RecordInvalid
-from gcs_ci_lock.locking.client import Released
-from gcs_ci_lock.locking.outcome import Acquired, Stopped, TimedOut
+from gcs_ci_lock.locking.outcome import Acquired, Released, Stopped, TimedOut
 from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, World

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import OutcomeUnknown
 from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
-from gcs_ci_lock.locking.client import Released
 from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.locking.outcome import Released
 from gcs_ci_lock.protocol.text import printable_json
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.transitions import NotHeld
@@ -73,7 +73,7 @@ def test_a_lease_without_beats_is_kept_without_a_request_until_max_hold() -> Non
     lost = keeper.run(client.stop)
 
     assert isinstance(lost, Lost)
-    assert "max-hold is over (5m00s)" in lost.reason
+    assert "max-hold (5m00s) is over" in lost.message
     assert (keeper.renewals, len(client.store.requests)) == (0, asked)
 
 

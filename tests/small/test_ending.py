@@ -8,11 +8,10 @@ from gcs_ci_lock.keepalive.ending import (
     RecordReplaced,
     how_it_ended,
     loss_before_release,
-    release_note,
 )
-from gcs_ci_lock.keepalive.sidecar.messages import KeeperStatus
-from gcs_ci_lock.locking.lease import MAX_HOLD_OVER, TOLD_TO_STOP, Lost
-from gcs_ci_lock.protocol.record import Owner, PastLease
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperPhase, KeeperStatus
+from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.protocol.record import LossReason, Owner, PastLease
 from gcs_ci_lock.protocol.transitions import NotHeld
 from tests.small.test_charge import HANDOVER
 
@@ -27,7 +26,7 @@ ENDED = PastLease(
     ended_at=1e9 + 60,
     outcome="released",
 )
-GIVEN_UP = Lost(reason="token 41 could not be renewed")
+GIVEN_UP = Lost(reason=LossReason.RENEWAL_OVERDUE, message="token 41 could not be renewed")
 
 
 def test_a_lease_that_was_released_in_good_order_was_not_lost() -> None:
@@ -35,13 +34,13 @@ def test_a_lease_that_was_released_in_good_order_was_not_lost() -> None:
 
 
 def test_a_keeper_that_gave_up_knows_the_loss() -> None:
-    status = KeeperStatus(phase="lost", reason=GIVEN_UP.reason)
+    status = KeeperStatus(phase="lost", reason=GIVEN_UP.message, loss=GIVEN_UP.reason)
 
     assert loss_before_release(HANDOVER, status, gone=False) == GIVEN_UP
 
 
 @pytest.mark.parametrize("phase", ["keeping", "missing", "released", "failed"])
-def test_other_news_are_no_loss(phase: str) -> None:
+def test_other_news_are_no_loss(phase: KeeperPhase) -> None:
     assert loss_before_release(HANDOVER, KeeperStatus(phase=phase), gone=False) is None
     assert loss_before_release(HANDOVER, None, gone=False) is None
 
@@ -50,21 +49,28 @@ def test_a_keeper_that_is_gone_is_a_loss() -> None:
     lost = loss_before_release(HANDOVER, None, gone=True)
 
     assert lost is not None
-    assert "token 41: its keeper is gone" in lost.reason
+    assert lost.reason is LossReason.KEEPER_GONE
+    assert "token 41: its keeper is gone" in lost.message
 
 
 def test_whoever_asks_again_is_told_the_same_loss() -> None:
-    noted = replace(ENDED, note=release_note(GIVEN_UP))
+    noted = replace(ENDED, note=GIVEN_UP.message, loss=GIVEN_UP.reason)
 
     assert how_it_ended(HANDOVER, GIVEN_UP, noted) == GIVEN_UP
     assert how_it_ended(HANDOVER, None, noted) == GIVEN_UP
 
 
-@pytest.mark.parametrize("why", [MAX_HOLD_OVER, TOLD_TO_STOP, "GitHub refused the job's token"])
-def test_what_its_keeper_released_by_itself_is_lost_to_a_job_that_goes_on(why: str) -> None:
-    lost = how_it_ended(HANDOVER, None, replace(ENDED, note=why))
+@pytest.mark.parametrize("reason", list(LossReason))
+def test_what_its_keeper_released_by_itself_is_lost_to_a_job_that_goes_on(
+    reason: LossReason,
+) -> None:
+    lost = how_it_ended(HANDOVER, None, replace(ENDED, note="token 41: why", loss=reason))
 
-    assert lost == Lost(reason=f"token 41: {why}")
+    assert lost == Lost(reason=reason, message="token 41: why")
+
+
+def test_a_note_alone_is_no_loss() -> None:
+    assert how_it_ended(HANDOVER, None, replace(ENDED, note="lost: in a sentence")) is None
 
 
 def test_what_the_job_itself_released_early_is_not_lost_though_its_keeper_is_gone() -> None:
@@ -80,7 +86,8 @@ def test_a_lease_that_others_ended_is_lost(outcome: str) -> None:
     lost = how_it_ended(HANDOVER, None, NotHeld(ended=ended, holders=()))
 
     assert isinstance(lost, Lost)
-    assert outcome in lost.reason
+    assert lost.reason == outcome
+    assert outcome in lost.message
 
 
 def test_a_record_that_knows_nothing_of_the_lease_is_a_strangers() -> None:

@@ -473,7 +473,7 @@ def test_inputs_that_are_taken_acquire_the_lock_that_they_name(
     owner = Owner(reason=texts.pop("reason", ""))
     try:
         wanted = LockSettings(names=names, **texts)
-        request = wanted.requests(owner=owner, kept=kept)[0]
+        request = wanted.requests(owner=owner, renewed=kept)[0]
     except UsageError as refusal:
         assert_short_line(str(refusal))
         return

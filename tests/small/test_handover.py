@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.lease_ref import KeeperKind, LeaseRef, OnLost
 from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.protocol.names import Location, LockPaths
@@ -97,7 +97,7 @@ def test_a_document_that_is_too_deep_is_refused() -> None:
 
 @pytest.mark.example
 @pytest.mark.parametrize(("keeper", "on_lost"), [("sidecar", "cancel"), ("none", "warn")])
-def test_what_is_asked_for_becomes_what_was_granted(keeper: str, on_lost: str) -> None:
+def test_what_is_asked_for_becomes_what_was_granted(keeper: KeeperKind, on_lost: OnLost) -> None:
     request = LockRequest(
         paths=LockPaths(location=Location.parse("gs://acme-locks/prefix"), name="acme/prod"),
         owner=Owner(),

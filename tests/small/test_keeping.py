@@ -71,8 +71,8 @@ def test_a_holder_that_cannot_renew_gives_up_exactly_at_give_up() -> None:
     result = client.keeper(acquired).run(client.stop)
 
     assert isinstance(result, Lost)
-    assert "could not be renewed for 1m20s" in result.reason
-    assert "connection refused" in result.reason
+    assert "could not be renewed for 1m20s" in result.message
+    assert "connection refused" in result.message
     assert world.clock.now == pytest.approx(acquired.lease.sent_at + 80.0, abs=0.01)
 
 
@@ -117,7 +117,7 @@ def test_a_lease_that_was_taken_over_is_lost_with_the_reason() -> None:
     lost = keeper.lost()
 
     assert lost is not None
-    assert "given up" in lost.reason
+    assert "could not be renewed" in lost.message
 
 
 def test_a_lease_that_left_the_record_is_lost_within_a_beat() -> None:
@@ -130,7 +130,7 @@ def test_a_lease_that_left_the_record_is_lost_within_a_beat() -> None:
     result = keeper.run(client.stop)
 
     assert isinstance(result, Lost)
-    assert "deleted or replaced" in result.reason
+    assert "deleted or replaced" in result.message
     assert world.clock.now - began <= 22.0
 
 
@@ -164,7 +164,7 @@ def test_after_max_hold_the_lease_is_renewed_no_more() -> None:
     result = keeper.run(client.stop)
 
     assert isinstance(result, Lost)
-    assert "max-hold" in result.reason
+    assert "max-hold" in result.message
     assert world.clock.now - began == pytest.approx(50.0, abs=0.01)
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_record_is_survived_until_give_up_and_left_as_it_is() -> None:
     result = client.keeper(acquired).run(client.stop)
 
     assert isinstance(result, Lost)
-    assert "not valid" in result.reason
+    assert "not valid" in result.message
     assert world.record_body() == b"damaged"
 
 

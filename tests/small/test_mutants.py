@@ -16,7 +16,7 @@ from gcs_ci_lock.protocol.admission import AlreadyEnded, decide
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
 from gcs_ci_lock.protocol.names import Location, validate_name
 from gcs_ci_lock.protocol.queue import Claimant, fits
-from gcs_ci_lock.protocol.record import Freeze, Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.record import Freeze, Holder, LossReason, Owner, PastLease, Record, Ticket
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.server_time import Interval, Sample, ServerTime
 from gcs_ci_lock.protocol.slots import UNLIMITED
@@ -250,16 +250,18 @@ def test_answers_that_agree_on_one_moment_alone_agree() -> None:
 def test_a_holder_that_gives_up_says_why(trouble: str, because: str) -> None:
     lost = renewal_overdue(TENURE, 1_090.0, trouble)
 
-    assert lost.reason == (
-        f"token 41 could not be renewed for 1m30s, and is given up after 1m20s{because}"
-    )
-    assert renewal_overdue(TENURE, 1_090.0).reason.endswith("after 1m20s")
+    assert lost.message == (f"token 41 could not be renewed for 1m30s; the limit is 1m20s{because}")
+    assert renewal_overdue(TENURE, 1_090.0).message.endswith("the limit is 1m20s")
 
 
 @pytest.mark.parametrize(
-    ("ended", "holders", "reason"),
+    ("ended", "holders", "message"),
     [
-        (None, (), "token 41 is not in the record any more: somebody deleted or replaced it"),
+        (
+            None,
+            (),
+            "token 41 is not in the record any more: somebody deleted or replaced the record",
+        ),
         (replace(ENDED, outcome="expired"), (), "token 41 expired at 00:00:03Z"),
         (
             replace(ENDED, outcome="evicted", note="at\nonce"),
@@ -269,13 +271,14 @@ def test_a_holder_that_gives_up_says_why(trouble: str, because: str) -> None:
     ],
 )
 def test_a_holder_is_told_how_its_lease_was_taken(
-    ended: PastLease | None, holders: tuple[Holder, ...], reason: str
+    ended: PastLease | None, holders: tuple[Holder, ...], message: str
 ) -> None:
     not_held = NotHeld(ended=ended, holders=holders)
 
     lost = removed_from_record(TENURE.token, not_held)
 
-    assert lost == Lost(reason=reason, ended=ended, holders=holders)
+    reason = LossReason(ended.outcome) if ended else LossReason.RECORD_REPLACED
+    assert lost == Lost(reason=reason, message=message, ended=ended, holders=holders)
 
 
 def test_a_wrong_name_is_told_what_a_name_is() -> None:

@@ -26,7 +26,9 @@ def request(**changes: str) -> LockRequest:
 
 
 def unkept(**changes: str) -> LockRequest:
-    return LockSettings(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"), kept=False)[0]
+    return LockSettings(**{**GOOD, **changes}).requests(owner=Owner(actor="alice"), renewed=False)[
+        0
+    ]
 
 
 def test_the_defaults_make_a_request() -> None:

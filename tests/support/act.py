@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 from tests.support.docker import BASE, ROOT
 
@@ -75,7 +76,9 @@ class Checkout:
         (self.repository / path).write_text(text)
 
     def start(self, name: str, workflow: str) -> "Run":
-        """Start a workflow; its name must be no other's, for act names containers after it."""
+        """Start a workflow under a name that no other has: act names its containers after it."""
+        name = f"{name}-{uuid4().hex[:8]}"
+        workflow = re.sub(r"^name: .*$", f"name: {name}", workflow, count=1, flags=re.MULTILINE)
         path = self.repository / ".github" / "workflows" / f"{name}.yml"
         path.write_text(workflow)
         return Run(self, name, path)
@@ -85,6 +88,7 @@ class Run:
     """One run of act."""
 
     def __init__(self, checkout: Checkout, name: str, workflow: Path) -> None:
+        self.name = name
         self.log = checkout.shared.parent / f"{name}.log"
         event = "push" if "\n  push:" in workflow.read_text() else "workflow_dispatch"
         argv = [str(ACT), event, "--workflows", str(workflow), "--rm", "--pull=false"]

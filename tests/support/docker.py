@@ -3,12 +3,14 @@
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
 ROOT = Path(__file__).parents[2]
 BASE = "debian:trixie-slim"
-IMAGE = "gcs-ci-lock:test"
+# Another checkout on this machine builds one of its own, maybe at the same time.
+IMAGE = f"gcs-ci-lock:test-{sha256(str(ROOT).encode()).hexdigest()[:12]}"
 
 
 def docker(*arguments: str, within: float = 240.0) -> str:

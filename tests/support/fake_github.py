@@ -22,10 +22,12 @@ class FakeGitHub(FakeCi):
     Attributes:
         status: 200 while the token is good, 401 afterwards.
         run: the answer to every question about the attempt of a run, or None: as to any other.
+        rest: the answer to every other question and to every POST, or None: by `status`.
     """
 
     status: int = 200
     run: Answer | None = None
+    rest: Answer | None = None
 
     @property
     def asked(self) -> int:
@@ -42,8 +44,8 @@ class FakeGitHub(FakeCi):
             return COMPLETED
         if self.run is not None and "/actions/runs/" in path:
             return self.run
-        return Answer(status=self.status)
+        return self.rest or Answer(status=self.status)
 
     def took_post(self, path: str) -> Answer:
         self.posted.append(path)
-        return Answer(status=202 if self.status == 200 else self.status)
+        return self.rest or Answer(status=202 if self.status == 200 else self.status)

@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 from gcs_ci_lock.system.clock import SystemClock
 
 # Seconds after which the proxy itself stops waiting, for a server or for a client to hang up.
-PATIENCE = 15.0
+PATIENCE = 60.0
 _LOOK_EVERY = 0.02
 _CHUNK = 65_536
 _WITHOUT_BODY = frozenset({204, 304})

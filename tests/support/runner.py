@@ -176,7 +176,7 @@ class Step:
         return self.run("entrypoint-post")
 
 
-def ended(process: "subprocess.Popen[str]", within: float = 15.0) -> StageResult:
+def ended(process: "subprocess.Popen[str]", within: float = 60.0) -> StageResult:
     """Wait for a stage."""
     try:
         out, err = process.communicate(timeout=within)

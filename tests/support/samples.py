@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gcs_ci_lock.protocol.queue import QueuePosition
-from gcs_ci_lock.protocol.record import Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.record import Freeze, Holder, Owner, PastLease, Record, Ticket
 from gcs_ci_lock.protocol.slots import UNLIMITED
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.status import LockStatus
@@ -67,3 +67,14 @@ STATUS = LockStatus(
     waiters=(TICKET,),
     earliest=NOW,
 )
+
+
+def held_by(owner: Owner, *, frozen_by: str = "") -> WaitStatus:
+    """Return a wait for a lock that this owner holds, and that somebody froze."""
+    freeze = Freeze(reason=owner.reason, author=frozen_by, since=NOW - 60, until=None)
+    record = replace(
+        RECORD,
+        holders=(replace(HOLDER, owner=owner),),
+        frozen=freeze if frozen_by else None,
+    )
+    return replace(SITUATION, record=record, trouble=owner.reason)

@@ -24,11 +24,12 @@ PROGRAM: Final = Path(sys.executable).with_name("gcs-ci-lock")
 LEASE_FILE: Final = ".gcs-ci-lock.lease"
 # By this variable every process that comes from a site is found again, keepers included.
 SITE: Final = "SHELL_SITE"
-WITHIN: Final = 15.0
+# After so many seconds something hangs; on a busy machine all takes longer, and that fails nothing.
+WITHIN: Final = 60.0
 LOOK_EVERY: Final = 0.03
 
 
-def until(condition: Callable[[], object], within: float = 10.0) -> None:
+def until(condition: Callable[[], object], within: float = WITHIN) -> None:
     """Wait until something is the case."""
     clock = SystemClock()
     deadline = clock.boottime() + within

@@ -54,6 +54,32 @@ HOSTILE = st.one_of(
 )
 
 
+# Every piece of the syntax of GitHub's runner, in any order, among any characters.
+RUNNER_TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.lists(
+        st.sampled_from(
+            [
+                "::",
+                "##[",
+                "]",
+                "error",
+                " title=x",
+                "%0A",
+                "%25",
+                "\r",
+                "\n",
+                "=",
+                "<<",
+                "word",
+                "\x1b",
+            ]
+        ),
+        max_size=12,
+    ).map("".join),
+)
+
+
 def owners(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Owner]:
     """Return owners each of whose fields is one of the texts."""
     return st.builds(Owner, **dict.fromkeys(OWNER_FIELDS, texts))

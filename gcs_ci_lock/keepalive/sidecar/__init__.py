@@ -1,22 +1,6 @@
-"""The keeper as a container beside the job; the only importer of docker.
+"""Strategy 3: a container beside the job renews the lease; the only importer of docker.
 
-A container action's processes end with its step. What goes on keeping the lease is a container of
-the same image, made through the engine's socket: found, heard and stopped by the lease id that it
-carries as its label.
+The processes of a container action end with its step. What renews the lease after that is another
+container of the same image, started through the engine's socket. It is found, heard and stopped by
+the lease id in its label. Nothing is imported here: `messages` is cheap, docker is not.
 """
-
-from gcs_ci_lock.keepalive.sidecar.engine import Engine, connect
-from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
-from gcs_ci_lock.keepalive.sidecar.keeper_container import KeeperContainer, KeeperOutput
-from gcs_ci_lock.keepalive.sidecar.launch import LaunchAttempt
-from gcs_ci_lock.keepalive.sidecar.own_container import OwnContainer
-
-__all__ = [
-    "Engine",
-    "KeeperContainer",
-    "KeeperOutput",
-    "LaunchAttempt",
-    "OwnContainer",
-    "SidecarUnavailable",
-    "connect",
-]

@@ -1,29 +1,35 @@
-"""What a keeper beside a job is told at its start, and what it says of its work.
+"""What a sidecar keeper gets at its start, and what it reports of its work.
 
-Both travel as one line of JSON: the charge through the keeper's standard input, for it contains
-secrets; the news through its standard output.
+Both travel as one line of JSON: the spec through the keeper's standard input, because it contains
+secrets; the status through its standard output.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.platforms.github_job import GitHubJob
 from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader, parse_json
+from gcs_ci_lock.protocol.record import LossReason
 from gcs_ci_lock.storage.pinned import PinnedCredentials
 
 SCHEMA: Final = 1
-PHASES: Final = ("keeping", "missing", "lost", "released", "failed")
+KeeperPhase = Literal["keeping", "missing", "lost", "released", "failed"]
+PHASES: Final[tuple[KeeperPhase, ...]] = get_args(KeeperPhase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperSpec:
-    """A lease to be kept, and everything that this needs; secret.
+    """A lease to renew, and everything that this needs; secret.
 
     Attributes:
+        lease_ref: the lease.
+        job: how the end of the job is seen.
+        credentials: for the bucket.
         proxies: variables that name proxies; they can contain passwords.
     """
 
@@ -33,7 +39,7 @@ class KeeperSpec:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def granted(self, lease_ref: LeaseRef) -> "KeeperSpec":
-        """Return the same with another state of the lease."""
+        """Return the same spec for the lease after its grant."""
         return replace(self, lease_ref=lease_ref)
 
     def to_json(self) -> str:
@@ -50,17 +56,17 @@ class KeeperSpec:
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> "KeeperSpec":
-        """Read it again.
+        """Read what `to_json` returned.
 
         Args:
-            text: what `to_json` returned, or something else.
+            text: that, or something else.
             source: where it came from, for the error.
 
         Raises:
-            UsageError: it is none; nothing of the text is in the message.
+            UsageError: it is something else; nothing of the text is in the message.
         """
         try:
-            reader = JsonReader("the charge", parse_json(text.encode(errors="surrogatepass")))
+            reader = JsonReader("the spec", parse_json(text.encode(errors="surrogatepass")))
             reader.integer("schema", least=SCHEMA, most=SCHEMA)
             lease_ref, pinned = reader.text("handover"), reader.text("pinned")
             job, proxies = _texts(reader.take("job")), _texts(reader.take("proxies"))
@@ -78,24 +84,33 @@ class KeeperSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperStatus:
-    """What a keeper says of its work.
+    """What a keeper reports of its work.
 
     Attributes:
-        phase: keeping: renewed; missing: the last renewal failed; lost; released; failed: it ends
-            without knowing what has become of the lease.
+        phase: keeping: the last renewal succeeded; missing: it failed; lost; released; failed: the
+            keeper ends and does not know what became of the lease.
         beats: renewals that were acknowledged.
         missed: renewals that were not.
         reason: why, for people.
+        loss: why the lease was lost, in the phase "lost".
     """
 
-    phase: str
+    phase: KeeperPhase
     beats: int = 0
     missed: int = 0
     reason: str = ""
+    loss: LossReason | None = None
+
+    @property
+    def lost(self) -> Lost | None:
+        """The loss that it reports, or None."""
+        if self.phase != "lost":
+            return None
+        return Lost(reason=self.loss or LossReason.KEEPER_GONE, message=self.reason)
 
     @property
     def final(self) -> bool:
-        """Tell whether nothing else can come of the lease."""
+        """Whether the keeper ends after this."""
         return self.phase not in ("keeping", "missing")
 
     def to_json(self) -> str:
@@ -104,22 +119,25 @@ class KeeperStatus:
 
     @classmethod
     def from_json(cls, line: str) -> "KeeperStatus | None":
-        """Read one line of a keeper's standard output; None: it is no news."""
+        """Read one line of a keeper's standard output; None: it is not a status."""
         try:
-            reader = JsonReader("the news", parse_json(line.encode(errors="replace")))
-            status = cls(
-                phase=reader.text("phase"),
+            reader = JsonReader("the status", parse_json(line.encode(errors="replace")))
+            phase, loss = reader.text("phase"), reader.json.get("loss")
+            if phase not in PHASES or (loss is not None and loss not in set(LossReason)):
+                return None
+            return cls(
+                phase=phase,
                 beats=reader.integer("beats"),
                 missed=reader.integer("missed"),
                 reason=reader.text("reason"),
+                loss=LossReason(loss) if loss else None,
             )
-        except InvalidJson:
+        except (InvalidJson, TypeError):
             return None
-        return status if status.phase in PHASES else None
 
 
 def _texts(value: Any) -> dict[str, str]:  # noqa: ANN401 - JSON may be anything here
-    fields = JsonReader("the charge", value).json
+    fields = JsonReader("the spec", value).json
     if not all(isinstance(text, str) for text in fields.values()):
         message = "a text"
         raise InvalidJson(message)

@@ -13,7 +13,7 @@ ANSWERS = (
         (
             LOCK,
             "continue\n            return self._lease_state",
-            "return Lost(reason='412')\n            return self._lease_state",
+            "return Lost(reason=None, message='412')\n            return self._lease_state",
         ),
     ),
     wrong(
@@ -24,7 +24,8 @@ ANSWERS = (
             "continue\n            return self._lease_state",
             (
                 "continue\n            except StoreError:\n"
-                "                return Lost(reason='?')\n            return self._lease_state"
+                "                return Lost(reason=None, message='?')\n"
+                "            return self._lease_state"
             ),
         ),
         (LOCK, "import PreconditionFailed\n", "import PreconditionFailed, StoreError\n"),
@@ -34,9 +35,9 @@ ANSWERS = (
         "exclusion",
         (
             LOCK,
-            "        self._object.write(written.record, over=stored)\n",
+            "        self._record.write(written.record, over=stored)\n",
             (
-                "        try:\n            self._object.write(written.record, over=stored)\n"
+                "        try:\n            self._record.write(written.record, over=stored)\n"
                 "        except OutcomeUnknown:\n            pass\n"
             ),
         ),
@@ -44,15 +45,15 @@ ANSWERS = (
     ),
     wrong(
         "the client library's default retries",
-        "tests/medium/test_gcs_faults.py"
+        "tests/medium/storage/test_responses.py"
         "::test_the_client_library_asks_nothing_again_behind_our_back",
         (
             "gcs_ci_lock/storage/gcs.py",
             (
                 "timeout=timeout,\n                    retry=None,\n                )\n"
-                "                return _entry"
+                "                return _object_info"
             ),
-            "timeout=timeout,\n                )\n                return _entry",
+            "timeout=timeout,\n                )\n                return _object_info",
         ),
     ),
     wrong(
@@ -64,7 +65,7 @@ ANSWERS = (
     wrong(
         "no rewrite when a claim is given up",
         f"{SMALL}claiming.py::test_leaving_with_an_unknown_claim_blocks_the_stray_write",
-        (LOCK, "self._object.write(unchanged, over=stored)", "unchanged = None"),
+        (LOCK, "self._record.write(unchanged, over=stored)", "unchanged = None"),
     ),
     wrong(
         "no look at the stop flag after a claim",

@@ -22,7 +22,7 @@ RECORD = (
     wrong(
         "a renewal without the generation",
         "history complete",
-        (LOCK, "result.record, over=self._object.known", "result.record, over=self._there()"),
+        (LOCK, "result.record, over=self._record.known", "result.record, over=self._there()"),
         (LOCK, "\n    def _next_revision", THERE),
     ),
     wrong(
