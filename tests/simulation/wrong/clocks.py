@@ -1,4 +1,4 @@
-"""Wrong versions of how time is told."""
+"""Wrong versions of clocks, deadlines and expiry."""
 
 from tests.simulation.planted import wrong
 
@@ -12,7 +12,7 @@ SMALL = "tests/small/test_"
 
 CLOCKS = (
     wrong(
-        "the machine's own clock instead of the server's",
+        "the machine's own clock replaces the server's",
         "no foreign release",
         (
             CLOCK,
@@ -21,7 +21,7 @@ CLOCKS = (
         ),
     ),
     wrong(
-        "a clock that stops in suspension",
+        "the clock stops while the machine is suspended",
         "exclusion",
         (
             "tests/simulation/world.py",
@@ -38,7 +38,7 @@ CLOCKS = (
         (LEASE, "return boot < self.deadline and latest", "return latest"),
     ),
     wrong(
-        "the deadline counts from the answer",
+        "the deadline counts from the response",
         f"{SMALL}keeping.py::test_deadlines_count_from_the_send_and_not_from_the_answer",
         (
             LOCK,
@@ -73,22 +73,22 @@ CLOCKS = (
         (INSTANT, "(boot - s.sent) * MAX_RATE_RATIO", "(boot - s.sent)"),
     ),
     wrong(
-        "holders are dropped before their time is over",
+        "holders are dropped before they expire",
         "no foreign release",
         (PROTOCOL, "if earliest >= h.expires_at]", "if earliest >= h.expires_at - h.ttl / 2]"),
     ),
     wrong(
-        "room appeared when somebody noticed the expiry",
+        "a slot counts as free from when its expiry was noticed",
         f"{SMALL}protocol.py::test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed",
         (PROTOCOL, '"expired", h.expires_at, ""', '"expired", earliest, ""'),
     ),
     wrong(
-        "holders are dropped a ttl after their time is over",
+        "holders are dropped one ttl after they expire",
         "bounded recovery",
         (PROTOCOL, "if earliest >= h.expires_at]", "if earliest >= h.expires_at + h.ttl]"),
     ),
     wrong(
-        "a freeze does not end by itself",
+        "a freeze never ends by itself",
         "no starvation",
         (PROTOCOL, "earliest >= frozen.until", "earliest < 0"),
     ),

@@ -32,7 +32,7 @@ RECORD = (
         (LOCK, "\n    def _next_revision", THERE),
     ),
     wrong(
-        "a release by name: it ends whatever lease holds",
+        "a release by name ends whatever lease holds the lock",
         "no foreign release",
         (
             PROTOCOL,
@@ -52,7 +52,7 @@ RECORD = (
         (PROTOCOL, "math.floor(latest * FENCE_PER_SECOND)", "math.floor(latest * 0)"),
     ),
     wrong(
-        "the fence is not raised",
+        "a grant does not raise the fence",
         "tokens rise",
         (PROTOCOL, "max(record.fence, fence_seen) + 1", "max(record.fence, fence_seen)"),
     ),
