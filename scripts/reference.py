@@ -69,7 +69,7 @@ def planted_bugs() -> str:
 
 
 def modules() -> str:
-    """Return what each module is for, as a table: importers stand above what they import."""
+    """Return what each module is for, as a table: importers before what they import."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     contracts = settings["tool"]["importlinter"]["contracts"]
     [layers] = [one["layers"] for one in contracts if one["id"] == "layers"]
