@@ -11,7 +11,8 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 
 import pytest
 
-from gcs_ci_lock.keepalive.sidecar.engine import connect
+from gcs_ci_lock.cli.app import app
+from gcs_ci_lock.keepalive.sidecar.engine import PROGRAM, connect
 from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
 from gcs_ci_lock.system.clock import SystemClock
 from tests.support.bucket import TestBucket
@@ -165,3 +166,9 @@ def test_a_process_in_no_container_of_the_engine_is_told_so(
     assert main.exit_code == 2, main
     assert "keep-alive: sidecar is not possible here" in main.said("error")
     assert bucket.body("prod") is None
+
+
+def test_the_program_of_a_keepers_container_is_a_command() -> None:
+    names = [command.name for command in app.registered_commands]
+
+    assert PROGRAM[-1] in names
