@@ -102,7 +102,7 @@ def _acquire(
         verifier=inputs.verifier(environ, clock),
         clock=clock,
         # A container whose job is over must never claim.
-        stop=StopWhen(signals, lambda: not end.why_over(), clock),
+        stop=StopWhen(signals, lambda: end.why_over() != "", clock),
     )
     if hold:
         result = hold_until_stopped(acquirer)

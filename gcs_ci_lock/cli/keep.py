@@ -41,19 +41,19 @@ def keep(path: Path, inherited: int) -> int:
     file_lock = KeeperFileLock(inherited)
     signals = SignalStop.installed()
 
-    def is_wanted() -> bool:
-        return lease_file.names_lease(lease_ref.lease)
+    def file_is_gone() -> bool:
+        return not lease_file.names_lease(lease_ref.lease)
 
     def why_stopped() -> Lost | None:
         # `release` deletes the file first: then the job itself asked for it.
-        return _keeper_stopped() if is_wanted() else None
+        return None if file_is_gone() else _keeper_stopped()
 
     try:
         connection, lock = open_lock(lease_ref, verbose=False)
         ended = keep_adopted(
             lock,
             lease_ref,
-            StopWhen(signals, is_wanted, SystemClock()),
+            StopWhen(signals, file_is_gone, SystemClock()),
             random=connection.random,
             why_stopped=why_stopped,
             on_start=lambda _: file_lock.write_working(),
@@ -83,7 +83,7 @@ def keep_sidecar() -> int:
             client = GitHubClient(api_url=spec.job.api_url, token=spec.job.token)
             end.poll_in_background(client.token_state)
         clock = SystemClock()
-        stop = StopWhen(signals, lambda: not end.why_over(), clock)
+        stop = StopWhen(signals, lambda: end.why_over() != "", clock)
         return SidecarRun(spec, end, stop=stop, clock=clock).run()
     except LockError as error:
         print_err(str(error))

@@ -46,7 +46,7 @@ def acquire(options: AcquireOptions, path: Path, *, as_json: bool) -> int:
         held = acquire_lock(
             options,
             request,
-            StopWhen(stop, lease_file.still_ours, SystemClock()),
+            StopWhen(stop, lambda: not lease_file.still_ours(), SystemClock()),
             verifier=verifier_for(options),
             renewed_by=RENEWED_BY,
             announce=lease_file.write,

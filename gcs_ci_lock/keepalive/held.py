@@ -144,7 +144,7 @@ class HeldLocks:
         held = cls(on_release=on_release)
         try:
             for request in requests:
-                outcome = acquire_one(held._following(request), held._unless_lost(stop))
+                outcome = acquire_one(held._following(request), held._until_lost(stop))
                 if not isinstance(outcome, HeldLock):
                     held.raise_if_lost()
                     held.release()
@@ -224,11 +224,11 @@ class HeldLocks:
         spent = first.acquired.waited + since_first
         return replace(request, spent=spent, also_holding=names)
 
-    def _unless_lost(self, stop: Stop) -> Stop:
+    def _until_lost(self, stop: Stop) -> Stop:
         if not self.locks:
             return stop
         clock = self.locks[0].lock.clock
-        return StopWhen(stop, lambda: self.first_loss() is None, clock)
+        return StopWhen(stop, lambda: self.first_loss() is not None, clock)
 
 
 def loss_on_release(results: Sequence[tuple[HeldLock, ReleaseResult]]) -> LeaseLost | None:

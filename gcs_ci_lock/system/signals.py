@@ -79,27 +79,24 @@ class SignalStop:
 
 
 class StopWhen:
-    """A `Stop` that a condition sets too, e.g. the lease file was deleted or the job ended.
+    """A `Stop` that a condition sets too, e.g. the lease file was deleted or the job ended."""
 
-    The condition is given as its opposite: whether the work is still wanted.
-    """
-
-    def __init__(self, stop: Stop, still_wanted: Callable[[], bool], clock: Clock) -> None:
+    def __init__(self, stop: Stop, condition: Callable[[], bool], clock: Clock) -> None:
         """Store the collaborators.
 
         Args:
             stop: another stop, which sets this one too.
-            still_wanted: returns False from the moment at which this stop is to be set; called
-                about twice a second during a wait.
+            condition: sets this stop while it returns True; called about twice a second during a
+                wait.
             clock: measures the waits.
         """
         self._stop = stop
-        self._still_wanted = still_wanted
+        self._condition = condition
         self._clock = clock
 
     def is_set(self) -> bool:
         """Return whether the other stop is set or the condition holds."""
-        return self._stop.is_set() or not self._still_wanted()
+        return self._stop.is_set() or self._condition()
 
     def wait(self, seconds: float, /) -> bool:
         """Wait until it is set or the time is over; return whether it is set."""

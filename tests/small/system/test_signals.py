@@ -108,10 +108,9 @@ def test_a_hangup_that_nohup_ignores_stays_ignored() -> None:
 
 
 def test_a_condition_sets_a_stop_within_half_a_second() -> None:
-    clock, wanted = FakeClock(), [True]
-    stop = StopWhen(FakeStop(clock), lambda: wanted[0], clock)
-    clock.after(10.0, wanted.clear)
-    clock.after(10.0, lambda: wanted.append(False))
+    clock, over = FakeClock(), FakeStop(FakeClock())
+    stop = StopWhen(FakeStop(clock), over.is_set, clock)
+    clock.after(10.0, over.set)
 
     began = clock.boottime()
 
@@ -123,7 +122,7 @@ def test_a_condition_sets_a_stop_within_half_a_second() -> None:
 def test_the_other_stop_sets_it_too() -> None:
     clock = FakeClock()
     other = FakeStop(clock)
-    stop = StopWhen(other, lambda: True, clock)
+    stop = StopWhen(other, lambda: False, clock)
 
     other.set()
 
@@ -133,7 +132,7 @@ def test_the_other_stop_sets_it_too() -> None:
 
 def test_a_wait_for_a_condition_that_stays_away_takes_its_time() -> None:
     clock = FakeClock()
-    stop = StopWhen(FakeStop(clock), lambda: True, clock)
+    stop = StopWhen(FakeStop(clock), lambda: False, clock)
     began = clock.boottime()
 
     assert not stop.wait(1.25)
