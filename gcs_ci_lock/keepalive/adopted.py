@@ -141,9 +141,7 @@ def _renewal_overdue(lock: LockClient, lease: LeaseState) -> Lost | None:
 
 
 def _delete_ticket(lock: LockClient, lease_ref: LeaseRef) -> None:
-    claimant = Claimant(
-        lease=lease_ref.lease, owner=Owner(), slots=1, ttl=lease_ref.ttl_s, asked_at=0.0
-    )
+    claimant = Claimant(lease=lease_ref.lease, owner=Owner(), slots=1, ttl=lease_ref.ttl_s)
     ticket = OwnTicket(lock, claimant)
     ticket.sync(lock.tickets())
     ticket.delete()

@@ -4,7 +4,6 @@ It decides nothing about who enters. A ticket that could not be written costs a 
 """
 
 import itertools
-import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Final
 from gcs_ci_lock.errors import OutcomeUnknown, PreconditionFailed, StoreError
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.protocol.obsolete import job_key
-from gcs_ci_lock.protocol.queue import REFRESH_EVERY, Claimant
+from gcs_ci_lock.protocol.queue import NOT_ASKED, REFRESH_EVERY, Claimant
 from gcs_ci_lock.protocol.record import Ticket
 from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket, parse_timestamp
@@ -47,8 +46,8 @@ class OwnTicket:
 
     def note_first_read(self, now: Interval) -> None:
         """Remember when the lock was first read; later calls change nothing."""
-        if math.isnan(self.claimant.asked_at):
-            self.claimant = replace(self.claimant, asked_at=now.earliest, asked_by=now.latest)
+        if self.claimant.asked is NOT_ASKED:
+            self.claimant = replace(self.claimant, asked=now)
 
     def sync(self, tickets: Sequence[Ticket]) -> None:
         """Take note of what a listing showed of our ticket."""

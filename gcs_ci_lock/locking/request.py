@@ -1,6 +1,5 @@
 """What a job asks for: settings as people write them, and one request per lock."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +60,6 @@ class LockRequest:
             owner=self.owner,
             slots=self.slots,
             ttl=self.timing.ttl,
-            asked_at=math.nan,
             priority=self.priority,
             newest=self.newest,
             sequence=self.sequence,

@@ -80,7 +80,7 @@ def why_obsolete(
     if ticket is not None and ticket.superseded_by:
         return Superseded(by=ticket.superseded_by)
     # Also where its ticket was swept while it slept.
-    came = min(claimant.created, claimant.asked_by)
+    came = min(claimant.created, claimant.asked.latest)
     if record.sequences.get(_NEWEST + job, -1) > came * _MICROSECONDS:
         return Superseded(by="")
     return None
@@ -94,7 +94,7 @@ def with_sequences(record: Record, claimant: Claimant) -> dict[str, int]:
         _raise_to(numbers, job, claimant.sequence)
     if claimant.newest:
         # Without a ticket it came between two bounds; the lower one makes no later one void.
-        came = claimant.created if math.isfinite(claimant.created) else claimant.asked_at
+        came = claimant.created if math.isfinite(claimant.created) else claimant.asked.earliest
         _raise_to(numbers, _NEWEST + job, int(came * _MICROSECONDS))
     return dict(list(numbers.items())[-SEQUENCES_LENGTH:])
 

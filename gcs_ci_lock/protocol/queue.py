@@ -7,9 +7,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gcs_ci_lock.protocol.record import Holder, Owner, Record, Ticket
+from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.slots import Slots
 from gcs_ci_lock.protocol.timing import renew_interval
 
@@ -22,6 +23,8 @@ SETTLE_TIME_PER_PLACE = 6.0
 WRITES_PER_SECOND_USED = 0.6
 
 DEFAULT_PRIORITY = 5
+# As long as the lock has not been read.
+NOT_ASKED: Final = Interval(earliest=math.nan, latest=math.inf)
 
 
 class Occupant(Protocol):
@@ -43,8 +46,7 @@ class Claimant:
     """One who wants to enter.
 
     Attributes:
-        asked_at: server time of the first look at the lock, at the earliest.
-        asked_by: the same at the latest.
+        asked: server time of the first read of the lock.
         arrival: server time by which its place counts; infinite before it has one.
         born: server time of its ticket's first version; infinite before there is a ticket. The same
             as `arrival` unless it has taken over an older waiter's place.
@@ -56,8 +58,7 @@ class Claimant:
     owner: Owner
     slots: Slots
     ttl: float
-    asked_at: float
-    asked_by: float = math.inf
+    asked: Interval = NOT_ASKED
     arrival: float = math.inf
     created: float = math.inf
     priority: int = DEFAULT_PRIORITY

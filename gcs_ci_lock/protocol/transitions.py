@@ -98,7 +98,7 @@ def grant(
         owner=claimant.owner,
         slots=claimant.slots,
         token=fence,
-        asked_at=claimant.asked_at,
+        asked_at=claimant.asked.earliest,
         granted_at=now.earliest,
         # `latest`, not `earliest`: under one stale Date the latter let two in.
         expires_at=now.latest + claimant.ttl,

@@ -44,7 +44,7 @@ def test_a_holder_with_a_slow_clock_and_stale_dates_stops_before_a_rival_enters(
     lock = LockClient(PATHS, store=store, clock=clock, server_clock=dates, timing=timing)
     lock.read()
     claimed = lock.claim(
-        Claimant(lease="holder", owner=Owner(), slots=1, ttl=timing.ttl, asked_at=0.0)
+        Claimant(lease="holder", owner=Owner(), slots=1, ttl=timing.ttl, asked=lock.now())
     )
     clock.sleep(20.0)
     # Nothing was heard since the claim: what is stamped now has drifted for a whole beat.

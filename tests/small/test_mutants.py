@@ -48,7 +48,8 @@ ENDED = PastLease(
 )
 FREEZE = Freeze(reason="r", author="a", since=1.0, until=None)
 RECORD = Record(name="prod", fence=41, holders=(HOLDER,), frozen=FREEZE, history=(ENDED,))
-CLAIMANT = Claimant(lease="k3w1", owner=Owner(), slots=1, ttl=120.0, asked_at=200.0)
+ASKED = Interval(earliest=200.0, latest=201.0)
+CLAIMANT = Claimant(lease="k3w1", owner=Owner(), slots=1, ttl=120.0, asked=ASKED)
 TENURE = LeaseState(
     id="k3v9",
     token=41,

@@ -36,7 +36,8 @@ from gcs_ci_lock.protocol.transitions import (
 from tests.support.strategies import OWNERS, records
 
 NOW = 1_795_422_000.0
-ME = Claimant(lease="me", owner=Owner(actor="alice"), slots=1, ttl=120.0, asked_at=NOW - 5)
+ASKED = Interval(earliest=NOW - 5, latest=NOW - 4)
+ME = Claimant(lease="me", owner=Owner(actor="alice"), slots=1, ttl=120.0, asked=ASKED)
 EMPTY = Record(name="prod", fence=41)
 
 
@@ -274,7 +275,7 @@ def test_what_was_read_can_be_written_after_every_transition(
     record: Record, owner: Owner, moment: float, *, newest: bool
 ) -> None:
     now = Interval(earliest=moment, latest=moment + 1)
-    mine = replace(ME, owner=owner, asked_at=moment, newest=newest, sequence=MAX_INTEGER)
+    mine = replace(ME, owner=owner, asked=now, newest=newest, sequence=MAX_INTEGER)
     ready = drop_expired(record, moment)
     held = grant(ready, mine, now=now, beat=1, fence_seen=0).record
     frozen = freeze(held, Freeze(reason="", author="", since=moment, until=None))

@@ -36,7 +36,6 @@ def claimant(slots: Slots = 1, *, arrival: float = 100.0, priority: int = 5) -> 
         owner=OWNER,
         slots=slots,
         ttl=120.0,
-        asked_at=0.0,
         arrival=arrival,
         priority=priority,
     )
@@ -92,7 +91,7 @@ def test_nobody_ever_stands_beside_more_than_it_tolerates(
 @pytest.mark.parametrize(("ttl", "most"), [(120.0, 12), (600.0, 60), (30.0, 3)])
 def test_one_object_takes_only_so_many_beats(ttl: float, most: int) -> None:
     readers = [holder(UNLIMITED, ttl=ttl) for _ in range(most)]
-    reader = Claimant(lease="me", owner=OWNER, slots=UNLIMITED, ttl=ttl, asked_at=0.0)
+    reader = Claimant(lease="me", owner=OWNER, slots=UNLIMITED, ttl=ttl)
 
     assert fits(readers[:-1], reader)
     assert not fits(readers, reader)
@@ -234,7 +233,6 @@ def test_those_who_enter_at_once_fit_all_together(slots: list[Slots]) -> None:
                 owner=OWNER,
                 slots=one.slots,
                 ttl=one.ttl,
-                asked_at=0.0,
                 arrival=one.arrival,
             ),
             [],

@@ -53,7 +53,8 @@ class OneLock(RuleBasedStateMachine):
     )
     def ask(self, slots: Slots, ttl: float) -> Claimant:
         lease = f"lease-{next(self.names)}"
-        return Claimant(lease=lease, owner=Owner(), slots=slots, ttl=ttl, asked_at=self.now)
+        asked = self.interval(1.0)
+        return Claimant(lease=lease, owner=Owner(), slots=slots, ttl=ttl, asked=asked)
 
     @rule(claimant=claimants, width=st.floats(0, 3))
     def claim(self, claimant: Claimant, width: float) -> None:

@@ -53,7 +53,7 @@ def lock_of(bucket: TestBucket, pinned: PinnedCredentials) -> LockClient:
 def claimed(lock: LockClient) -> LeaseState:
     lock.read()
     lease = SystemRandom().lease_id()
-    return lock.claim(Claimant(lease=lease, owner=Owner(), slots=1, ttl=120.0, asked_at=0.0))
+    return lock.claim(Claimant(lease=lease, owner=Owner(), slots=1, ttl=120.0, asked=lock.now()))
 
 
 def test_a_keeper_renews_its_token_as_often_as_it_runs_out(
