@@ -7,8 +7,8 @@ import json
 from typing import Final, cast
 
 from gcs_ci_lock.errors import RecordInvalid, UsageError
+from gcs_ci_lock.protocol.fields import read_lease, read_owner, read_slots
 from gcs_ci_lock.protocol.json_reader import (
-    LEASE_ID,
     MAX_INTEGER,
     MAX_RECORD_BYTES,
     InvalidJson,
@@ -30,8 +30,8 @@ from gcs_ci_lock.protocol.record import (
     PastLease,
     Record,
 )
-from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots
-from gcs_ci_lock.protocol.text import printable, truncated
+from gcs_ci_lock.protocol.slots import format_slots
+from gcs_ci_lock.protocol.text import truncated
 
 SCHEMA: Final = 1
 
@@ -222,40 +222,3 @@ def _encode_freeze(frozen: Freeze | None) -> Json | None:
         "since": frozen.since,
         "until": frozen.until,
     }
-
-
-def read_lease(item: JsonReader) -> str:
-    """Return the field "lease".
-
-    Raises:
-        InvalidJson: it is not a lease id.
-    """
-    value = item.text("lease")
-    if not LEASE_ID.fullmatch(value):
-        refuse(f"{item.where}.lease", "1 to 128 letters, digits, - or _", value)
-    return value
-
-
-def read_slots(item: JsonReader) -> Slots:
-    """Return the field "slots".
-
-    Raises:
-        InvalidJson: it is neither an integer from 1 nor "unlimited".
-    """
-    value = item.take("slots")
-    if value == "unlimited":
-        return UNLIMITED
-    return item.integer("slots", least=1)
-
-
-def read_owner(item: JsonReader) -> Owner:
-    """Return the field "owner"; unknown fields in it are ignored: they only describe.
-
-    Raises:
-        InvalidJson: a field is neither a text nor an integer.
-    """
-    fields = JsonReader(f"{item.where}.owner", item.take("owner")).json
-    for key, value in fields.items():
-        if type(value) not in (str, int):
-            refuse(f"{item.where}.owner.{printable(key)}", "a text or an integer", value)
-    return Owner(**{key: str(fields[key]) for key in OWNER_FIELDS if key in fields})
