@@ -96,7 +96,7 @@ class LockClient:
             ready,
             claimant,
             now=now,
-            beat=self._next_revision(0),
+            revision=self._next_revision(0),
             fence_seen=self._record.fence_seen,
         )
         self._sent[written.holder.revision] = boot
@@ -135,11 +135,11 @@ class LockClient:
                 # Reading took time: stamp and deadline need a reading of their own.
                 continue
             record = self._record.known.record or empty_record(self.paths.name, now.latest)
-            beat = self._next_revision(lease.revision)
-            result = transitions.renew(record, lease.id, now=now, beat=beat)
+            revision = self._next_revision(lease.revision)
+            result = transitions.renew(record, lease.id, now=now, revision=revision)
             if isinstance(result, NotHeld):
                 return removed_from_record(lease.token, result)
-            self._sent[beat] = boot
+            self._sent[revision] = boot
             try:
                 self._record.write(result.record, over=self._record.known)
             except PreconditionFailed:
@@ -232,7 +232,7 @@ class LockClient:
 
     def _lease_state(self, holder: Holder, sent_at: float) -> LeaseState:
         # Answers to earlier attempts cannot matter any more.
-        self._sent = {beat: at for beat, at in self._sent.items() if beat >= holder.revision}
+        self._sent = {n: at for n, at in self._sent.items() if n >= holder.revision}
         return LeaseState(
             id=holder.lease,
             token=holder.token,

@@ -1,6 +1,6 @@
-"""Who may enter: the decision on one look at the record and, where it matters, at the queue.
+"""Admission: decide from one read of the record, and from the queue if it matters, what comes next.
 
-It says what a claimant is to do next; `transitions.grant` makes the record in which it has entered.
+`transitions.grant` returns the record in which the claimant holds the lock.
 
 In model/lock.pml: judge, renounce, seen_outside.
 """
@@ -13,14 +13,14 @@ from gcs_ci_lock.protocol.obsolete import Outdated, Superseded, why_obsolete
 from gcs_ci_lock.protocol.queue import Claimant, QueuePosition, active, position_of
 from gcs_ci_lock.protocol.record import Freeze, Holder, PastLease, Record, Ticket
 
-# After this long with room, a living waiter would have claimed: tickets die after 90 s, and the
-# next in line moves up within seconds.
+# A living waiter would have claimed a free slot within this time: tickets expire after 90 s, and
+# the next in the queue moves up within seconds.
 NOBODY_WAITS_AFTER = 150.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MayClaim:
-    """The claimant may enter now: write what `grant` returns."""
+    """The claimant may claim now: write what `grant` returns."""
 
     position: QueuePosition | None
 
@@ -32,7 +32,7 @@ class NeedsQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MustWait:
-    """The claimant has to wait, for others or for an unfreeze."""
+    """The claimant must wait, for others or for an unfreeze."""
 
     position: QueuePosition
     frozen: Freeze | None
@@ -40,14 +40,14 @@ class MustWait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyHolding:
-    """An earlier attempt of this very claim has landed."""
+    """An earlier attempt of this claim has landed."""
 
     holder: Holder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyEnded:
-    """This very lease has been granted and has ended; its id must never be claimed again."""
+    """This lease was granted and has ended; its id must never be claimed again."""
 
     ended: PastLease
 
@@ -62,12 +62,12 @@ def decide(
     tickets: Sequence[Ticket] | None,
     earliest: float,
 ) -> Decision:
-    """Decide whether a claimant may enter; `turn.patience` says how long it must first look on.
+    """Decide whether a claimant may claim; first it must wait for `position.settle_time`.
 
     Args:
-        record: what `drop_expired` returned.
-        claimant: who asks.
-        tickets: all tickets of the queue, or None if they have not been listed.
+        record: as returned by `drop_expired`.
+        claimant: the claimant.
+        tickets: all tickets of the queue, or None if they were not listed.
         earliest: the server time, at the earliest.
     """
     if (decided := _decided_already(record, claimant, tickets or ())) is not None:

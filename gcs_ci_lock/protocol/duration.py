@@ -23,7 +23,7 @@ def parse_duration(text: str, what: str) -> float:
         Seconds, >= 0.
 
     Raises:
-        UsageError: it is not a duration.
+        UsageError: the text is not a duration.
     """
     text = text.strip()
     if single := _DURATION.fullmatch(text):

@@ -22,7 +22,7 @@ def read_slots(item: JsonReader) -> Slots:
     """Return the field "slots".
 
     Raises:
-        InvalidJson: it is neither an integer from 1 nor "unlimited".
+        InvalidJson: it is neither an integer >= 1 nor "unlimited".
     """
     value = item.take("slots")
     if value == "unlimited":
@@ -31,7 +31,7 @@ def read_slots(item: JsonReader) -> Slots:
 
 
 def read_owner(item: JsonReader) -> Owner:
-    """Return the field "owner"; unknown fields in it are ignored: they only describe.
+    """Return the field "owner"; ignore unknown fields in it, which only describe.
 
     Raises:
         InvalidJson: a field is neither a text nor an integer.

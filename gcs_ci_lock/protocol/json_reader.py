@@ -1,4 +1,4 @@
-"""Strict reading of JSON that a stranger may have written: what is not known is refused."""
+"""Read JSON that anybody may have written; refuse everything unknown."""
 
 import json
 import re
@@ -6,21 +6,21 @@ from typing import Any, Final, NoReturn, cast
 
 from gcs_ci_lock.protocol.text import printable
 
-# 50 ends with every text at its longest come to less than a quarter of it.
+# A history of 50 leases with every text at its longest is less than a quarter of it.
 MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
 LEASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_INTEGER: Final = 2**63 - 1
-# Some time in the year 5138: later ones overflow calendars.
+# In the year 5138; later times overflow calendars.
 MAX_TIME: Final = 1e11
 Json = dict[str, Any]
 
 
 class InvalidJson(Exception):
-    """What was expected and what was found."""
+    """The JSON is not as expected; the message says what was expected and what was found."""
 
 
 def refuse(where: str, expected: str, found: object) -> NoReturn:
-    """Raise `InvalidJson` with what was expected and what was found, cut to one short line."""
+    """Raise `InvalidJson` with one short line: what was expected and what was found."""
     shown = printable(repr(found)[:300], limit=60)
     # Keys are foreign text too.
     message = f"{printable(where)} should be {printable(expected)}, found {shown}"
@@ -28,10 +28,10 @@ def refuse(where: str, expected: str, found: object) -> NoReturn:
 
 
 def parse_json(body: bytes | None) -> object:
-    """Return the JSON document in `body`; None stands for one that is too large.
+    """Return the JSON document in `body`; None means that it is too large.
 
     Raises:
-        Invalid: it is not JSON, or is not to be trusted: a key twice, NaN, too deep.
+        InvalidJson: it is too large, not JSON, or ambiguous: a duplicate key, NaN, too deep.
     """
     if body is None or len(body) > MAX_RECORD_BYTES:
         message = f"it is larger than {MAX_RECORD_BYTES} bytes"
@@ -59,10 +59,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> Json:
 
 
 class JsonReader:
-    """Takes the fields of one JSON object, and refuses what is missing, wrong or left over."""
+    """Reads the fields of one JSON object; refuses fields that are missing, wrong or unknown.
+
+    Args:
+        where: names the object in errors.
+        value: must be an object.
+
+    Raises:
+        InvalidJson: it is not.
+    """
 
     def __init__(self, where: str, value: object) -> None:
-        """Take a value that must be an object; `where` names it in errors."""
         if not isinstance(value, dict):
             refuse(where, "an object", value)
         self.where = where
@@ -70,41 +77,41 @@ class JsonReader:
         self._taken: set[str] = set()
 
     def take(self, key: str) -> Any:  # noqa: ANN401 - JSON may be anything here
-        """Return a field as it is; it must be there."""
+        """Return a required field as it is."""
         if key not in self.json:
             refuse(self.where, f'an object with "{key}"', sorted(self.json)[:20])
         self._taken.add(key)
         return self.json[key]
 
     def finish(self) -> None:
-        """Refuse fields that nobody has taken."""
+        """Refuse the fields that were not read."""
         unknown = sorted(set(self.json) - self._taken)
         if unknown:
             refuse(self.where, "an object without other fields", unknown[:5])
 
     def text(self, key: str) -> str:
-        """Return a text."""
+        """Return a required text."""
         value = self.take(key)
         if not isinstance(value, str):
             refuse(f"{self.where}.{key}", "a text", value)
         return value
 
     def integer(self, key: str, least: int = 0, most: int = MAX_INTEGER) -> int:
-        """Return an integer in a range; a boolean is none."""
+        """Return a required integer in a range; a boolean is not an integer."""
         value = self.take(key)
         if type(value) is not int or not least <= value <= most:
             refuse(f"{self.where}.{key}", f"an integer from {least} to {most}", value)
         return value
 
     def number(self, key: str, most: float = MAX_TIME) -> float:
-        """Return a number from 0; a boolean is none."""
+        """Return a required number >= 0; a boolean is not a number."""
         value = self.take(key)
         if type(value) not in (int, float) or not 0 <= value <= most:
             refuse(f"{self.where}.{key}", f"a number from 0 to {most:g}", value)
         return float(value)
 
     def items(self, key: str) -> "list[JsonReader]":
-        """Return a list of objects."""
+        """Return a required list of objects."""
         value = self.take(key)
         if not isinstance(value, list):
             refuse(f"{self.where}.{key}", "a list", value)

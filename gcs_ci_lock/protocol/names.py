@@ -1,4 +1,4 @@
-"""What a lock and its bucket may be called, and which objects belong to a lock."""
+"""Names of locks and buckets, and the objects that belong to a lock."""
 
 import re
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ DEFAULT_PREFIX = "locks"
 
 
 def validate_name(name: str) -> str:
-    """Return `name` if it may name a lock; it is never rewritten.
+    """Return `name`, unchanged, if it may name a lock.
 
     Args:
         name: 1-8 segments of [a-z0-9._-]{1,64} joined by "/".
 
     Raises:
-        UsageError: it may not.
+        UsageError: the name is not allowed.
     """
     segments = name.split("/")
     well_formed = all(_SEGMENT.fullmatch(segment) for segment in segments)
@@ -38,7 +38,7 @@ def validate_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where locks are kept: a bucket and the prefix of their objects' names."""
+    """Where locks are stored: a bucket and the prefix of their objects' names."""
 
     bucket: str
     prefix: str
@@ -81,7 +81,7 @@ class LockPaths:
 
     @property
     def queue(self) -> str:
-        """What all the tickets' objects begin with."""
+        """The prefix of all tickets' objects."""
         return f"{self.location.prefix}/{self.name}/queue/"
 
     def ticket(self, lease_id: str) -> str:
@@ -90,7 +90,7 @@ class LockPaths:
 
     @property
     def uri(self) -> str:
-        """The lock as people see it: gs://BUCKET/PREFIX/NAME."""
+        """The lock, for people: gs://BUCKET/PREFIX/NAME."""
         return f"{self.location}/{self.name}"
 
     @property

@@ -1,7 +1,7 @@
-"""Lines: the runs of one job of one workflow, among which a later one may make an earlier one void.
+"""Obsolete runs: a later run of the same job may make an earlier one outdated or superseded.
 
-The record keeps one number for each job, and for each of its policies: no grant ever goes back
-behind it, whatever has become of the tickets meanwhile.
+The record keeps one number per job and policy. No grant ever goes below it, whatever happened to
+the tickets in the meantime.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _MICROSECONDS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outdated:
-    """A later number of the claimant's line has been granted: it must never enter.
+    """A higher sequence number of the same job was granted: the claimant must never be granted.
 
     Attributes:
         sequence: the claimant's own number.
@@ -34,28 +34,28 @@ class Outdated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """A newer waiter of the claimant's line stands in its place, or has entered already.
+    """A newer run of the same job has replaced the claimant in the queue, or was granted the lock.
 
     Attributes:
-        by: the newer one's lease id, "" if it is not known any more.
+        by: the newer one's lease id, or "" if it is not known any more.
     """
 
     by: str
 
 
 def job_key(owner: Owner) -> str:
-    """Return the line of a job: platform/repository/workflow/job, printable, of bounded length.
+    """Return the key of a job: platform/repository/workflow/job, printable, of bounded length.
 
-    Two jobs are in two lines also where their names differ only in what is not printable, or in
-    where one part ends.
+    Two jobs have two keys, even if their names differ only in what is not printable, or in where
+    one part ends.
     """
     parts = [owner.platform, owner.repository, owner.workflow, owner.job]
     if not any(parts[1:]):
-        # A person's machine has neither repository nor workflow.
+        # Without a CI system there is neither repository nor workflow.
         parts += [owner.runner, owner.actor]
     whole = "/".join(part for part in parts if part)
     shown = printable(whole)
-    # GitLab's jobs may have a "/" as its projects have; those of GitHub have none.
+    # Names of GitLab's jobs may contain "/", as its projects do; those of GitHub cannot.
     if shown == whole and "/" not in owner.job:
         return shown
     exactly = f"{whole}\n{owner.job}"
@@ -66,11 +66,11 @@ def job_key(owner: Owner) -> str:
 def why_obsolete(
     record: Record, claimant: Claimant, ticket: Ticket | None
 ) -> Outdated | Superseded | None:
-    """Tell why a claimant must never enter any more, or None.
+    """Return why a claimant must never be granted the lock, or None.
 
     Args:
-        record: as `drop_expired` returned it.
-        claimant: who asks.
+        record: as returned by `drop_expired`.
+        claimant: the claimant.
         ticket: its own ticket as last listed, or None.
     """
     job = job_key(claimant.owner)
@@ -79,7 +79,7 @@ def why_obsolete(
         return Outdated(sequence=claimant.sequence, granted=granted)
     if ticket is not None and ticket.superseded_by:
         return Superseded(by=ticket.superseded_by)
-    # Also where its ticket was swept while it slept.
+    # This also holds if its ticket was deleted while it was suspended.
     came = min(claimant.created, claimant.asked.latest)
     if record.sequences.get(_NEWEST + job, -1) > came * _MICROSECONDS:
         return Superseded(by="")
@@ -87,13 +87,13 @@ def why_obsolete(
 
 
 def with_sequences(record: Record, claimant: Claimant) -> dict[str, int]:
-    """Return the numbers of all lines after a claimant has entered; the last one stands last."""
+    """Return the numbers of all jobs after the claimant is granted; its job comes last."""
     job = job_key(claimant.owner)
     numbers = dict(record.sequences)
     if claimant.sequence is not None:
         _raise_to(numbers, job, claimant.sequence)
     if claimant.newest:
-        # Without a ticket it came between two bounds; the lower one makes no later one void.
+        # Without a ticket it came between two bounds; the lower one supersedes no later run.
         came = claimant.created if math.isfinite(claimant.created) else claimant.asked.earliest
         _raise_to(numbers, _NEWEST + job, int(came * _MICROSECONDS))
     return dict(list(numbers.items())[-SEQUENCES_LENGTH:])
@@ -104,11 +104,11 @@ def _raise_to(numbers: dict[str, int], key: str, number: int) -> None:
 
 
 def older_waiters(claimant: Claimant, counted: Mapping[str, Ticket]) -> tuple[Ticket, ...]:
-    """Return the waiters that a newer one of their line supersedes, first in line first.
+    """Return the waiters that a newer run of their job supersedes, first in the queue first.
 
     Args:
         claimant: the newer one.
-        counted: lease -> ticket, of those that count.
+        counted: lease id -> ticket, of the tickets that count.
     """
     if not claimant.newest:
         return ()

@@ -16,42 +16,47 @@ from gcs_ci_lock.protocol.timing import renew_interval
 
 TICKET_LIFE = 90.0
 REFRESH_EVERY = 30.0
-# A waiter that is alive has looked, and claimed, within this: the slowest poll is 4.8 s. So much
-# for each that is passed over: the next in line begins to count only when it looks.
+# Within this a living waiter has polled, and claimed: the slowest poll takes 4.8 s. It is counted
+# once per waiter passed over, because the next one starts to count only when it polls.
 SETTLE_TIME_PER_PLACE = 6.0
-# Every holder beats on one object that takes one write a second.
+# All holders renew one object, and the server accepts one write per second to it.
 WRITES_PER_SECOND_USED = 0.6
 
 DEFAULT_PRIORITY = 5
-# As long as the lock has not been read.
+# Before the lock was read for the first time.
 NOT_ASKED: Final = Interval(earliest=math.nan, latest=math.inf)
 
 
 class Occupant(Protocol):
-    """What takes a place in a lock: a holder, a ticket, or a claimant."""
+    """What occupies a slot, or would: a holder, a ticket, or a claimant."""
 
     @property
     def slots(self) -> Slots:
-        """Holders in total that it tolerates."""
+        """How many jobs may hold the lock together, as it allows."""
         ...
 
     @property
     def ttl(self) -> float:
-        """Seconds that its lease lasts; a sixth of it is its beat."""
+        """Seconds that its lease lasts without renewal."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimant:
-    """One who wants to enter.
+    """One acquisition, as the record and the queue see it.
 
     Attributes:
+        lease: the lease id.
+        owner: the job that waits.
+        slots: how many jobs may hold the lock together, as this one allows.
+        ttl: seconds that its lease would last.
         asked: server time of the first read of the lock.
-        arrival: server time by which its place counts; infinite before it has one.
-        born: server time of its ticket's first version; infinite before there is a ticket. The same
-            as `arrival` unless it has taken over an older waiter's place.
-        newest: whether it makes older waiters of its line void.
-        sequence: its number in its line, or None.
+        arrival: server time that decides its position; infinite before it has a ticket.
+        created: server time of its ticket's first version; infinite before it has a ticket. The
+            arrival, unless it superseded an older waiter and got its position.
+        priority: 0 to 9, higher first.
+        newest: whether it supersedes older waiters of its job.
+        sequence: its sequence number, or None.
     """
 
     lease: str
@@ -68,13 +73,13 @@ class Claimant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePosition:
-    """Where a claimant stands.
+    """The position of a claimant in the queue.
 
     Attributes:
-        ahead: the living tickets before it, first in line first.
-        patience: seconds that this queue and these holders must have been seen unchanged, on the
-            claimant's own boot clock, before it may claim; 0: at once; infinite: it must wait.
-        beside_holders: whether it would fit if nobody stood ahead.
+        ahead: the active tickets before it, first in the queue first.
+        settle_time: seconds that this queue and these holders must have been seen unchanged, on the
+            claimant's own boot clock, before it may claim; 0: now; infinite: it must wait.
+        fits_holders: whether it would fit if no ticket were ahead.
     """
 
     ahead: tuple[Ticket, ...]
@@ -88,9 +93,9 @@ class QueuePosition:
 
 
 def fits(present: Iterable[Occupant], claimant: Occupant) -> bool:
-    """Tell whether a claimant fits beside those present, by the rule of the smallest slots.
+    """Return whether a claimant fits next to those present: the smallest `slots` of all decides.
 
-    One rule gives mutex, semaphore and read-write lock. Says nothing about the queue.
+    This one rule gives mutex, semaphore and read-write lock. The queue does not matter here.
     """
     everyone = [*present, claimant]
     tolerated = min(one.slots for one in everyone)
@@ -98,19 +103,19 @@ def fits(present: Iterable[Occupant], claimant: Occupant) -> bool:
 
 
 def max_renewable(ttl: float) -> int:
-    """Return how many leases may be renewed on one object, all as often as the shortest.
+    """Return how many leases one object can renew, all as often as the shortest.
 
     Args:
         ttl: seconds that the shortest of them lasts.
     """
-    # Alone one writes less than the object takes.
+    # One holder alone never writes too often.
     return max(math.floor(WRITES_PER_SECOND_USED * renew_interval(ttl)), 1)
 
 
 def active(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[Ticket]:
-    """Return the tickets that count, first in line first.
+    """Return the tickets that count, first in the queue first.
 
-    They were refreshed lately, are not superseded, and were not served already.
+    They were refreshed lately, are not superseded, and have not been granted the lock yet.
     """
     served = {h.lease for h in record.holders} | {e.lease for e in record.history}
     counted = (
@@ -122,19 +127,19 @@ def active(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[T
 
 
 def is_abandoned(ticket: Ticket, earliest: float) -> bool:
-    """Tell whether the waiter has not refreshed its ticket for so long that it must be gone."""
+    """Return whether the ticket was not refreshed for so long that its waiter must be gone."""
     return earliest - ticket.refreshed_at >= TICKET_LIFE
 
 
 def position_of(
     claimant: Claimant, holders: Sequence[Holder], counted: Iterable[Ticket]
 ) -> QueuePosition:
-    """Return where the claimant stands among the tickets that count.
+    """Return the claimant's position among the tickets that count.
 
     Args:
-        claimant: who asks.
-        holders: those not yet expired.
-        counted: what `active` returned; the claimant's own ticket may be among them.
+        claimant: the claimant.
+        holders: those that have not expired.
+        counted: as returned by `active`; the claimant's own ticket may be among them.
     """
     mine = _rank(claimant)
     others = (t for t in counted if t.lease != claimant.lease and _rank(t) < mine)
@@ -151,10 +156,10 @@ def _rank(waiter: Ticket | Claimant) -> tuple[int, float, str]:
 
 
 def _settle_time(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Ticket]) -> float:
-    # A writer that waits for readers to leave is not overtaken by later readers.
+    # Later readers do not pass a writer that waits for readers to release.
     if any(not fits(holders, ticket) for ticket in ahead):
         return math.inf
-    # Beside fewer one always fits better, so that halving finds the first: a queue may be long.
+    # Fewer others never fit worse, so that a binary search finds the first: a queue may be long.
     passed_over = bisect_left(
         range(len(ahead) + 1),
         x=True,

@@ -1,7 +1,7 @@
-"""The lock record and its parts, as data; `codec` reads and writes their JSON.
+"""The lock record and its parts, as data; `record_json` reads and writes their JSON.
 
-All times are server time, seconds since the epoch. Text fields may hold anything that a stranger
-wrote: pass them through `protocol.text.printable` before showing them.
+All times are server time, seconds since the epoch. Anybody may have written the text fields: pass
+them through `protocol.text.printable` before showing them.
 """
 
 import math
@@ -24,15 +24,15 @@ class LossReason(StrEnum):
     RENEWAL_OVERDUE = "renewal_overdue"
     """Not renewed within two thirds of its ttl: no network, a suspended machine."""
     MAX_HOLD = "max_hold"
-    """Held for as long as the job asked at most."""
+    """Held for max-hold."""
     KEEPER_GONE = "keeper_gone"
-    """Whoever should renew it is gone."""
+    """Its keeper has ended."""
     KEEPER_STOPPED = "keeper_stopped"
-    """Its keeper was told to stop before the job released the lease."""
+    """Its keeper was stopped before the job released the lease."""
     JOB_OVER = "job_over"
     """Its keeper found that the job is over."""
     RELEASED = "released"
-    """Released, but not by the step that asks now."""
+    """Released, but not by this step."""
     EXPIRED = "expired"
     """Replaced by another job after it had expired."""
     EVICTED = "evicted"
@@ -43,10 +43,12 @@ class LossReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who asks for or holds a lock; for people, `protocol.takeover` and `protocol.obsolete`.
+    """The job or person that waits for a lock or holds it; any field may be "".
+
+    People read it; `protocol.takeover` and `protocol.obsolete` compare it.
 
     Attributes:
-        identity: a name that a user gives to all runs of a thing that never runs twice at once.
+        identity: a user's name for jobs that never run at the same time.
     """
 
     platform: str = ""
@@ -73,13 +75,14 @@ class Holder:
 
     Attributes:
         lease: the lease id, random, new for every acquisition.
-        slots: holders in total that this one tolerates.
-        token: the fencing token; rises with every grant of this lock, for ever.
-        asked_at: when the holder first asked.
+        owner: the job that holds it.
+        slots: how many jobs may hold the lock together, as this one allows.
+        token: the fencing token; every grant of this lock has a higher one.
+        asked_at: when the holder first read the lock.
         granted_at: when the claim was written.
-        expires_at: from when on a rival may take over.
+        expires_at: when the lease expires.
         ttl: seconds from a write to `expires_at`.
-        beat: number of the write that stamped `expires_at`; tells attempts apart.
+        revision: number of the write that stamped `expires_at`; tells attempts apart.
     """
 
     lease: str
@@ -98,7 +101,14 @@ class PastLease:
     """One lease that has ended.
 
     Attributes:
-        note: why, for people.
+        lease: the lease id.
+        owner: the job that held it.
+        token: the fencing token.
+        asked_at: when the holder first read the lock.
+        granted_at: when the claim was written.
+        ended_at: when the lease ended.
+        outcome: how it ended.
+        note: why it ended, for people.
         loss: why its job lost it, if the lease was lost when it was released.
     """
 
@@ -115,10 +125,13 @@ class PastLease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
-    """Nobody new may enter; holders go on.
+    """The lock is not granted; current holders keep it.
 
     Attributes:
-        until: when it ends by itself, or None.
+        reason: why, for people.
+        author: who froze the lock, for people.
+        since: when it was frozen.
+        until: when the freeze ends by itself, or None.
     """
 
     reason: str
@@ -134,10 +147,13 @@ class Record:
     In model/lock.pml: Record.
 
     Attributes:
+        name: the lock.
         fence: the last token granted.
-        freed_at: when room last appeared; 0 in a fresh record.
-        sequences: line -> last sequence number granted in it.
-        history: the last ends, oldest first.
+        freed_at: when a slot last became free; 0 in a new record.
+        holders: the leases in force.
+        frozen: the freeze, or None.
+        sequences: job key -> the highest sequence number that was granted for it.
+        history: the leases that ended last, oldest first.
     """
 
     name: str
@@ -153,25 +169,29 @@ class Record:
         return next((h for h in self.holders if h.lease == lease), None)
 
     def past(self, lease: str) -> PastLease | None:
-        """Return the end of this lease id, or None if it is not among the last ends."""
+        """Return the past lease with this id, or None if the history does not contain it."""
         return next((e for e in reversed(self.history) if e.lease == lease), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """One waiter's place in the queue, as last read from its object.
+    """One waiter's ticket in the queue, as last read from its object.
 
     Attributes:
         lease: the waiter's lease id; names the object.
-        arrival: server time by which the place counts.
-        arrival_text: the same as the server wrote it (RFC 3339); carried along verbatim.
-        born: server time of the first version of the object: the arrival, unless an older waiter's
-            place was taken over.
-        born_text: the same as the server wrote it.
+        owner: the job that waits.
+        slots: how many jobs may hold the lock together, as this one allows.
+        ttl: seconds that its lease would last.
+        arrival: server time that decides its position.
+        arrival_text: the same as the server wrote it (RFC 3339); passed on unchanged.
         refreshed_at: server time of the version read.
         generation: of the version read.
+        created: server time of the object's first version; the arrival, unless the waiter
+            superseded an older one and got its position.
+        created_text: the same as the server wrote it.
         priority: 0 to 9, higher first.
-        superseded_by: lease id of a newer waiter of the same line, or "".
+        job_key: as returned by `obsolete.job_key` for the owner.
+        superseded_by: lease id of a newer waiter of the same job, or "".
     """
 
     lease: str

@@ -1,6 +1,6 @@
 """The JSON of records; refuses what it does not know.
 
-A record that does not validate is an error that names the object, and is never read as "free".
+An invalid record is an error that names the object; it is never read as a free lock.
 """
 
 import json
@@ -40,7 +40,7 @@ def encode_record(record: Record) -> bytes:
     """Return the record's JSON; foreign text is cut to 200 characters.
 
     Raises:
-        UsageError: it would not be read back; then it must never be written.
+        UsageError: the record could not be read back, so it must not be written.
     """
     if record.fence > MAX_INTEGER:
         message = f'lock "{record.name}" has no fencing token left: its fence is {record.fence}'
@@ -53,7 +53,7 @@ def encode_record(record: Record) -> bytes:
         "holders": [_encode_holder(h) for h in record.holders],
         "frozen": _encode_freeze(record.frozen),
         "sequences": dict(list(record.sequences.items())[-SEQUENCES_LENGTH:]),
-        "history": [_encode_ended(e) for e in record.history[-HISTORY_LENGTH:]],
+        "history": [_encode_past(e) for e in record.history[-HISTORY_LENGTH:]],
     }
     body = json.dumps(document, indent=1, allow_nan=False).encode()
     if len(body) > MAX_RECORD_BYTES:
@@ -62,7 +62,7 @@ def encode_record(record: Record) -> bytes:
     try:
         _decode_record(document, record.name)
     except InvalidJson as why:
-        message = f'lock "{record.name}" was not changed, nobody could read it afterwards: {why}'
+        message = f'refused to write lock "{record.name}": the new record would be invalid: {why}'
         raise UsageError(message) from None
     return body
 
@@ -73,10 +73,10 @@ def decode_record(body: bytes | None, *, uri: str, name: str) -> Record:
     Args:
         body: the object's content; None if it is larger than MAX_RECORD_BYTES.
         uri: the object, for the error.
-        name: the lock it must belong to.
+        name: the lock to which it must belong.
 
     Raises:
-        RecordInvalid: it is not a record of schema 1 of this lock.
+        RecordInvalid: the object is not a record of schema 1 of this lock.
     """
     try:
         document = JsonReader("record", parse_json(body)).json
@@ -87,7 +87,7 @@ def decode_record(body: bytes | None, *, uri: str, name: str) -> Record:
 
 def _decode_record(document: Json, name: str) -> Record:
     reader = JsonReader("the record", document)
-    # First of all: the fields of another schema say nothing to us.
+    # First: the other fields mean something only in a known schema.
     schema = reader.take("schema")
     if type(schema) is not int or schema != SCHEMA:
         refuse("schema", f"{SCHEMA} (a newer program may have written it)", schema)
@@ -108,7 +108,7 @@ def _decode_record(document: Json, name: str) -> Record:
         holders=holders,
         frozen=_decode_freeze(reader),
         sequences=_decode_sequences(reader),
-        history=tuple(_decode_ended(item) for item in reader.items("history")),
+        history=tuple(_decode_past(item) for item in reader.items("history")),
     )
     reader.finish()
     return record
@@ -119,7 +119,7 @@ def _decode_holder(item: JsonReader, fence: int) -> Holder:
         lease=read_lease(item),
         owner=read_owner(item),
         slots=read_slots(item),
-        # A token above the fence would be handed out a second time.
+        # A token above the fence would be granted a second time.
         token=item.integer("token", least=1, most=fence),
         asked_at=item.number("asked_at"),
         granted_at=item.number("granted_at"),
@@ -131,7 +131,7 @@ def _decode_holder(item: JsonReader, fence: int) -> Holder:
     return holder
 
 
-def _decode_ended(item: JsonReader) -> PastLease:
+def _decode_past(item: JsonReader) -> PastLease:
     outcome = item.text("outcome")
     if outcome not in OUTCOMES:
         refuse(f"{item.where}.outcome", " or ".join(OUTCOMES), outcome)
@@ -176,8 +176,8 @@ def _decode_freeze(reader: JsonReader) -> Freeze | None:
 
 
 def _decode_sequences(reader: JsonReader) -> dict[str, int]:
-    lines = JsonReader("sequences", reader.take("sequences"))
-    return {line: lines.integer(line) for line in lines.json}
+    numbers = JsonReader("sequences", reader.take("sequences"))
+    return {key: numbers.integer(key) for key in numbers.json}
 
 
 def _encode_owner(owner: Owner) -> Json:
@@ -199,7 +199,7 @@ def _encode_holder(holder: Holder) -> Json:
     }
 
 
-def _encode_ended(ended: PastLease) -> Json:
+def _encode_past(ended: PastLease) -> Json:
     return {
         "lease": ended.lease,
         "owner": _encode_owner(ended.owner),

@@ -1,6 +1,6 @@
 """Server time as an interval, from `Date` headers and the local boot clock.
 
-No two machines' clocks are ever compared: every time in a record is the storage server's.
+The clocks of two machines are never compared: every time in a record is the storage server's.
 """
 
 from collections.abc import Sequence
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 SAMPLE_AGE = 60.0
 DATE_RESOLUTION = 1.0
-# What two clocks' rates are trusted to differ by at most.
+# The highest ratio between the rates of two clocks for which the lock is safe.
 MAX_RATE_RATIO = 1.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One answer: the server's clock was in [date, date + 1) between `sent` and `received`.
+    """One response: the server's clock was in [date, date + 1) between `sent` and `received`.
 
     Attributes:
-        date: the Date header, seconds since the epoch, whole.
+        date: the Date header, in whole seconds since the epoch.
         sent: boot clock when the request was sent, seconds.
-        received: boot clock when the answer had come.
+        received: boot clock when the response was received, seconds.
     """
 
     date: float
@@ -31,8 +31,8 @@ class Sample:
 class Interval:
     """Two bounds of the true server time, seconds since the epoch.
 
-    `latest` holds for clocks of rates up to MAX_RATE_RATIO apart, however old the newest answer
-    is; `earliest` is as good as the local clock since that answer.
+    `latest` is right for clocks whose rates differ by up to MAX_RATE_RATIO, however old the newest
+    response is; `earliest` is as good as the local clock since that response.
     """
 
     earliest: float
@@ -41,17 +41,17 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class ServerTime:
-    """What is known of the server's clock: the samples of the last minute."""
+    """What is known about the server's clock: the samples of the last minute."""
 
     samples: tuple[Sample, ...] = ()
 
     def observing(self, sample: Sample) -> "ServerTime":
-        """Return this with one more sample; those a minute older than it are dropped."""
+        """Return the same with one more sample, without those that are a minute older."""
         fresh = (s for s in self.samples if sample.received - s.received <= SAMPLE_AGE)
         return ServerTime((*fresh, sample))
 
     def at(self, boot: float) -> Interval | None:
-        """Return the server time at `boot`, or None before the first answer."""
+        """Return the server time at `boot`, or None before the first response."""
         if not self.samples:
             return None
         newest = self.samples[-1]
@@ -61,10 +61,10 @@ class ServerTime:
 
 def _at(samples: Sequence[Sample], boot: float) -> Interval:
     lows = [s.date - s.received + boot for s in samples]
-    # A slow clock falls behind the server's for as long as nothing is heard. `earliest` needs no
-    # such care: whoever takes over has just read, and the holder's give-up pays for a fast clock.
+    # A slow clock falls behind the server's until the next response. `earliest` needs no such
+    # allowance: the job that takes over has just read, and give-up allows for a fast clock.
     highs = [s.date + DATE_RESOLUTION + (boot - s.sent) * MAX_RATE_RATIO for s in samples]
     if max(lows) <= min(highs):
         return Interval(earliest=max(lows), latest=min(highs))
-    # They contradict each other (a stale Date, clocks of different rates): wider, never wrong.
+    # The samples contradict each other (a stale Date, clocks of different rates): a wider interval.
     return Interval(earliest=min(lows), latest=max(highs))

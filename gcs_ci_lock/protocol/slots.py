@@ -7,7 +7,7 @@ from typing import Final
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.protocol.text import printable
 
-# How many holders a job tolerates in total, itself included: an integer >= 1, or UNLIMITED.
+# How many jobs may hold the lock together, as one of them allows: an integer >= 1, or UNLIMITED.
 Slots = float
 UNLIMITED: Final = math.inf
 
@@ -16,7 +16,7 @@ def parse_slots(text: str) -> Slots:
     """Read slots as people write them.
 
     Raises:
-        UsageError: neither an integer >= 1 nor "unlimited".
+        UsageError: the text is neither an integer >= 1 nor "unlimited".
     """
     text = text.strip()
     if text == "unlimited":

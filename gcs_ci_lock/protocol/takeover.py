@@ -1,10 +1,10 @@
-"""Dead holders: who is known to be one without asking anybody, and who takes their place."""
+"""Holders whose jobs are over: those known without a question, and those that a grant replaced."""
 
 import re
 
 from gcs_ci_lock.protocol.record import Holder, Owner, PastLease, Record
 
-# Seconds by which two processes may date an eviction and the grant after it in the wrong order.
+# An eviction and the grant after it may be dated in the wrong order, by at most so many seconds.
 _SLACK = 30.0
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
@@ -12,11 +12,11 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 def proof_of_end(holder: Owner, claimant: Owner) -> str:
     """Return the proof that a holder's job is over, for people and the history, or "".
 
-    Owners of CI systems where each job counts its own attempts name none.
+    The owner of a job that counts its own attempts, not those of the run, has no attempt.
 
     Args:
-        holder: who holds the lock, as the record tells.
-        claimant: who asks; its own job runs.
+        holder: who holds the lock, according to the record.
+        claimant: the waiter's own job, which runs.
 
     Source: a run of GitHub Actions is attempted again only when its last attempt is completed,
     https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
@@ -29,13 +29,13 @@ def proof_of_end(holder: Owner, claimant: Owner) -> str:
 
 
 def taken_over(record: Record, lease: str) -> tuple[PastLease, ...]:
-    """Return the ends of those who never released, and whose place nobody has taken since.
+    """Return the past leases that were not released, and that no later grant has replaced.
 
-    For people: of a semaphore's holders one may be missed that was evicted just after a grant.
+    For people: a holder of a semaphore that was evicted just after a grant may be missing.
 
     Args:
-        record: as `drop_expired` returned it.
-        lease: who enters now; its own grant is none of those since.
+        record: as returned by `drop_expired`.
+        lease: the lease that is granted now; it does not count as a later grant.
     """
     present: list[Holder | PastLease] = [*record.holders, *record.history]
     grants = [one for one in present if one.lease != lease]
@@ -50,7 +50,7 @@ def taken_over(record: Record, lease: str) -> tuple[PastLease, ...]:
 
 
 def _is_earlier_attempt(holder: Owner, claimant: Owner) -> bool:
-    # Two servers can have a run of the same number: the page names the server.
+    # Two servers can have a run with the same number: the address of the page tells them apart.
     same_run = (
         holder.platform == claimant.platform == "github"
         and holder.run_id == claimant.run_id != ""

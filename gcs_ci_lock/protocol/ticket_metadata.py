@@ -1,4 +1,4 @@
-"""Tickets as custom metadata of their objects."""
+"""Tickets as the custom metadata of their objects."""
 
 import json
 import math
@@ -27,9 +27,9 @@ def parse_timestamp(text: str) -> float | None:
 
 
 def encode_ticket(ticket: Ticket) -> dict[str, str]:
-    """Return a ticket's custom metadata; its owner as plain ASCII, so that all of it fits 8 KiB.
+    """Return a ticket's custom metadata, the owner as plain ASCII so that all of it fits 8 KiB.
 
-    `arrival_text` and `born_text` are left out while they are "", as before the first write.
+    `arrival_text` and `created_text` are left out while they are "", as before the first write.
     """
     owner = {key: getattr(ticket.owner, key) for key in OWNER_FIELDS}
     shown = {key: printable(value) for key, value in owner.items() if value}
@@ -55,10 +55,9 @@ def decode_ticket(
     created_text: str,
     updated_text: str,
 ) -> Ticket | None:
-    """Read a ticket, or return None if it is none that we understand.
+    """Read a ticket, or return None if it is forged, damaged or unknown.
 
-    A forged or damaged ticket is no error: the queue decides about fairness only, and one
-    stranger's object must not stop everybody.
+    That is not an error: the queue gives fairness only, and one bad object must not stop everybody.
     """
     arrival_text = metadata.get("arrival", created_text)
     arrival = parse_timestamp(arrival_text)
@@ -80,9 +79,9 @@ def decode_ticket(
     )
     if not well_formed or arrival is None or refreshed_at is None:
         return None
-    born_text = metadata.get("born", created_text)
-    if (born := parse_timestamp(born_text)) is None:
-        born, born_text = arrival, arrival_text
+    first_text = metadata.get("born", created_text)
+    if (created := parse_timestamp(first_text)) is None:
+        created, first_text = arrival, arrival_text
     return Ticket(
         lease=lease,
         owner=owner,
@@ -91,8 +90,8 @@ def decode_ticket(
         arrival=arrival,
         arrival_text=arrival_text,
         refreshed_at=refreshed_at,
-        created=born,
-        created_text=born_text,
+        created=created,
+        created_text=first_text,
         generation=generation,
         priority=priority,
         job_key=metadata.get("line", ""),

@@ -1,7 +1,7 @@
 """The transitions of a lock record: pure, and idempotent by lease id.
 
-Each takes the stored record and the server time and returns the record to be written, or why
-nothing is to be written. Only a claim drops expired holders.
+Each gets the stored record and the server time, and returns the record to write, or why there is
+nothing to write. Only a claim drops expired holders.
 
 In model/lock.pml: EXPIRED, ENDED, stamp, take_out.
 """
@@ -28,7 +28,7 @@ FENCE_PER_SECOND = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamped:
-    """The record to be written, and the lease's holder in it."""
+    """The record to write, and the lease's holder in it."""
 
     record: Record
     holder: Holder
@@ -36,7 +36,7 @@ class Stamped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """The record to be written, without the lease's holder, and the lease's end."""
+    """The record to write, without the lease's holder, and the past lease."""
 
     record: Record
     ended: PastLease
@@ -47,7 +47,7 @@ class NotHeld:
     """The lease is not among the holders.
 
     Attributes:
-        ended: how it ended, if the history still knows it.
+        ended: how it ended, or None if the history does not contain it.
         holders: who holds the lock instead.
     """
 
@@ -56,20 +56,20 @@ class NotHeld:
 
 
 def empty_record(name: str, latest: float) -> Record:
-    """Return the record of a lock that nobody has held.
+    """Return the record of a lock that was never held.
 
-    Its fence starts at the server time: a lock whose record somebody deleted does not hand out
-    an old token again.
+    Its fence starts at the server time, so that a lock whose record was deleted does not grant an
+    old token again.
     """
     return Record(name=name, fence=math.floor(latest * FENCE_PER_SECOND))
 
 
 def drop_expired(record: Record, earliest: float) -> Record:
-    """Return the record without the holders and the freeze whose time is over."""
+    """Return the record without the holders and the freeze that have expired."""
     over = [h for h in record.holders if earliest >= h.expires_at]
     if over:
-        # Room appeared when a lease ended, not when somebody noticed.
-        ends = [_end_of(h, "expired", h.expires_at, "") for h in over]
+        # The slot became free when the lease expired, not now that we notice.
+        ends = [_past_lease(h, "expired", h.expires_at, "") for h in over]
         record = _without(record, ends)
     frozen = record.frozen
     if frozen is not None and frozen.until is not None and earliest >= frozen.until:
@@ -79,16 +79,16 @@ def drop_expired(record: Record, earliest: float) -> Record:
 
 
 def grant(
-    record: Record, claimant: Claimant, *, now: Interval, beat: int, fence_seen: int
+    record: Record, claimant: Claimant, *, now: Interval, revision: int, fence_seen: int
 ) -> Stamped:
     """Add the claimant to the holders, with the next token.
 
     Args:
         record: what `drop_expired` returned, and `decide` decided on.
-        claimant: who enters.
-        now: one reading of the clock, which also serves the deadline.
-        beat: number of this attempt.
-        fence_seen: the highest token this process knows of this lock; never granted again.
+        claimant: the new holder.
+        now: the reading of the clock from which the holder's deadline counts too.
+        revision: number of this attempt.
+        fence_seen: the highest token of this lock that this process has read; not granted again.
     """
     if (mine := record.holder(claimant.lease)) is not None:
         return Stamped(record=record, holder=mine)
@@ -100,10 +100,10 @@ def grant(
         token=fence,
         asked_at=claimant.asked.earliest,
         granted_at=now.earliest,
-        # `latest`, not `earliest`: under one stale Date the latter let two in.
+        # `latest`, not `earliest`: with one stale Date the latter would let two jobs hold the lock.
         expires_at=now.latest + claimant.ttl,
         ttl=claimant.ttl,
-        revision=beat,
+        revision=revision,
     )
     return Stamped(
         record=replace(
@@ -116,12 +116,12 @@ def grant(
     )
 
 
-def renew(record: Record, lease: str, *, now: Interval, beat: int) -> Stamped | NotHeld:
-    """Stamp a lease anew; somebody else's claim or end is left alone."""
+def renew(record: Record, lease: str, *, now: Interval, revision: int) -> Stamped | NotHeld:
+    """Stamp the lease with a new expiry; change nothing else."""
     mine = record.holder(lease)
     if mine is None:
         return _not_held(record, lease)
-    renewed = replace(mine, expires_at=now.latest + mine.ttl, revision=beat)
+    renewed = replace(mine, expires_at=now.latest + mine.ttl, revision=revision)
     holders = tuple(renewed if h.lease == lease else h for h in record.holders)
     return Stamped(record=replace(record, holders=holders), holder=renewed)
 
@@ -137,7 +137,7 @@ def release(
     """End a lease, and no other (step E1).
 
     Args:
-        record: what is stored.
+        record: the stored record.
         lease: the lease id.
         earliest: the server time, at the earliest.
         note: why, for people.
@@ -147,24 +147,24 @@ def release(
 
 
 def evict(record: Record, lease: str, *, earliest: float, note: str) -> Removed | NotHeld:
-    """End another's lease; whoever gives the proof, or the order, answers for it.
+    """End the lease of another job; the caller must be certain that the job is over.
 
     Args:
-        record: what is stored.
+        record: the stored record.
         lease: the lease id.
         earliest: the server time, at the earliest.
-        note: the proof that its job is over, or who has ordered it and why.
+        note: the proof that its job is over, or who ordered the eviction and why.
     """
     return _removed(record, lease, "evicted", earliest, note)
 
 
 def freeze(record: Record, frozen: Freeze) -> Record:
-    """Let nobody new enter; an earlier freeze is replaced, holders go on."""
+    """Stop granting the lock; replace an earlier freeze, keep the holders."""
     return replace(record, frozen=frozen)
 
 
 def unfreeze(record: Record, *, earliest: float) -> Record:
-    """Let waiters enter again; room appears now."""
+    """Grant the lock again, from now on."""
     if record.frozen is None:
         return record
     return replace(record, frozen=None, freed_at=max(record.freed_at, earliest))
@@ -181,7 +181,7 @@ def _removed(
     holder = record.holder(lease)
     if holder is None:
         return _not_held(record, lease)
-    ended = replace(_end_of(holder, outcome, earliest, note), loss=loss)
+    ended = replace(_past_lease(holder, outcome, earliest, note), loss=loss)
     return Removed(record=_without(record, [ended]), ended=ended)
 
 
@@ -189,7 +189,7 @@ def _not_held(record: Record, lease: str) -> NotHeld:
     return NotHeld(ended=record.past(lease), holders=record.holders)
 
 
-def _end_of(holder: Holder, outcome: Outcome, ended_at: float, note: str) -> PastLease:
+def _past_lease(holder: Holder, outcome: Outcome, ended_at: float, note: str) -> PastLease:
     return PastLease(
         lease=holder.lease,
         owner=holder.owner,

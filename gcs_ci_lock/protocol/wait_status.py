@@ -1,4 +1,4 @@
-"""What a waiter knows of the lock at one moment, for whoever shows it to people."""
+"""The status of one wait at one moment, for those who print it."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ from gcs_ci_lock.protocol.timing import DEFAULT_TTL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitStatus:
-    """A look at the lock and its queue.
+    """The lock and its queue as a waiter last read them.
 
     Attributes:
         name: the lock.
         uri: gs://BUCKET/PREFIX/NAME.
-        record: as `protocol.transitions.drop_expired` returned it.
-        position: where the waiter stands, or None if the queue has not been looked at.
-        waiters: living tickets in the queue, the waiter's own included.
-        earliest: server time of the look, seconds since the epoch.
-        waited: seconds since it asked for the first of the locks that it wants together.
-        budget: seconds that it is ready to wait for all of them.
-        slots: holders in total that the waiter tolerates, itself included.
+        record: as returned by `protocol.transitions.drop_expired`.
+        position: the waiter's position in the queue, or None if the queue was not listed.
+        waiters: active tickets in the queue, including the waiter's own.
+        earliest: server time of the read, at the earliest, seconds since the epoch.
+        waited: seconds since the wait for the first of its locks began.
+        budget: seconds to wait at most for all of its locks.
+        slots: how many jobs may hold the lock together, as the waiter allows.
         ttl: seconds that the waiter's lease would last.
-        beside: names of the locks that the waiter holds meanwhile.
-        trouble: why the storage server cannot be asked just now, or "".
+        also_holding: names of the locks that the waiter holds already.
+        trouble: why the storage server cannot be reached at the moment, or "".
     """
 
     name: str
@@ -42,17 +42,17 @@ class WaitStatus:
 
     @property
     def shortest_ttl(self) -> float:
-        """Seconds that the shortest lease lasts, of the holders' and the waiter's."""
+        """Seconds that the shortest lease lasts, of all holders and the waiter."""
         return min([self.ttl, *(holder.ttl for holder in self.record.holders)])
 
     @property
     def capacity(self) -> int:
-        """Return how many holders there can be at once beside whom the waiter fits."""
+        """How many jobs could hold the lock together with the waiter, itself included."""
         return int(min(self._tolerated, max_renewable(self.shortest_ttl)))
 
     @property
     def kept_out_by_renewals(self) -> bool:
-        """Tell whether the waiter would fit if leases were renewed less often."""
+        """Whether the waiter would fit if leases were renewed less often."""
         return self.capacity <= len(self.record.holders) < self._tolerated
 
     @property

@@ -54,7 +54,7 @@ def ticket(lease: str, *, born: float, arrival: float | None = None, line: str =
 def after(one: Claimant, record: Record = EMPTY) -> Record:
     """Return the record after a claimant has been granted the lock and has gone again."""
     now = Interval(earliest=NOW, latest=NOW + 1)
-    held = grant(record, one, now=now, beat=1, fence_seen=0).record
+    held = grant(record, one, now=now, revision=1, fence_seen=0).record
     return replace(held, holders=())
 
 
@@ -177,7 +177,7 @@ def test_a_newest_one_without_a_ticket_makes_nobody_void_who_came_within_its_dou
 def test_a_claim_that_has_landed_is_ours_although_a_newer_one_came() -> None:
     one = claimant(born=NOW)
     held = grant(
-        EMPTY, one, now=Interval(earliest=NOW, latest=NOW + 1), beat=1, fence_seen=0
+        EMPTY, one, now=Interval(earliest=NOW, latest=NOW + 1), revision=1, fence_seen=0
     ).record
     mine = replace(ticket("me", born=NOW), superseded_by="newer")
 

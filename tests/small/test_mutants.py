@@ -365,7 +365,7 @@ def test_a_lease_that_has_ended_is_told_with_its_end() -> None:
 def test_a_renewal_after_the_end_is_told_of_the_end() -> None:
     now = Interval(earliest=20.0, latest=21.0)
 
-    assert renew(RECORD, "k3v8", now=now, beat=4) == NotHeld(ended=ENDED, holders=(HOLDER,))
+    assert renew(RECORD, "k3v8", now=now, revision=4) == NotHeld(ended=ENDED, holders=(HOLDER,))
 
 
 @pytest.mark.parametrize(
@@ -462,8 +462,8 @@ def test_a_ticket_may_leave_out_what_is_empty() -> None:
     [
         (80.1, None, "give-up 80.1 s must be at most two thirds of ttl 120.0 s"),
         (0.0, None, "give-up 0.0 s must be at most two thirds of ttl 120.0 s"),
-        (60.0, 20.1, "beat 20.1 s must be at most a third of give-up 60.0 s"),
-        (60.0, 0.0, "beat 0.0 s must be at most a third of give-up 60.0 s"),
+        (60.0, 20.1, "renewal interval 20.1 s must be at most a third of give-up 60.0 s"),
+        (60.0, 0.0, "renewal interval 0.0 s must be at most a third of give-up 60.0 s"),
     ],
 )
 def test_an_unsafe_time_is_told_of(give_up: float, beat: float | None, message: str) -> None:

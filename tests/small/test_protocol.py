@@ -46,7 +46,7 @@ def at(moment: float) -> Interval:
 
 
 def granted(record: Record, claimant: Claimant = ME, moment: float = NOW) -> Record:
-    return grant(record, claimant, now=at(moment), beat=1, fence_seen=0).record
+    return grant(record, claimant, now=at(moment), revision=1, fence_seen=0).record
 
 
 HELD = granted(EMPTY)
@@ -55,7 +55,7 @@ EXPIRES_AT = HELD.holders[0].expires_at
 
 @pytest.mark.example
 def test_a_grant_stamps_the_latest_time_and_the_next_token() -> None:
-    written = grant(EMPTY, ME, now=at(NOW), beat=7, fence_seen=0)
+    written = grant(EMPTY, ME, now=at(NOW), revision=7, fence_seen=0)
 
     assert written.record.fence == 42
     assert written.record.holders == (written.holder,)
@@ -68,7 +68,7 @@ def test_a_grant_stamps_the_latest_time_and_the_next_token() -> None:
 
 @pytest.mark.example
 def test_no_grant_goes_below_a_token_that_this_process_has_seen() -> None:
-    written = grant(EMPTY, ME, now=at(NOW), beat=1, fence_seen=100)
+    written = grant(EMPTY, ME, now=at(NOW), revision=1, fence_seen=100)
 
     assert written.holder.token == written.record.fence == 101
 
@@ -82,9 +82,9 @@ def test_a_new_record_begins_with_the_servers_time_as_its_fence() -> None:
 @given(records())
 @settings(max_examples=50)
 def test_a_grant_applied_twice_changes_nothing_the_second_time(record: Record) -> None:
-    once = grant(record, ME, now=at(NOW), beat=1, fence_seen=0)
+    once = grant(record, ME, now=at(NOW), revision=1, fence_seen=0)
 
-    twice = grant(once.record, ME, now=at(NOW + 9), beat=2, fence_seen=0)
+    twice = grant(once.record, ME, now=at(NOW + 9), revision=2, fence_seen=0)
 
     assert twice.record == once.record
     assert twice.holder == once.holder
@@ -127,7 +127,7 @@ def test_a_release_ends_its_own_lease_and_leaves_the_rest(record: Record) -> Non
 def test_what_is_not_ours_is_neither_renewed_nor_released(record: Record) -> None:
     assume(record.holder("me") is None)
 
-    renewed = renew(record, "me", now=at(NOW), beat=2)
+    renewed = renew(record, "me", now=at(NOW), revision=2)
     released = release(record, "me", earliest=NOW)
 
     assert isinstance(renewed, NotHeld)
@@ -141,7 +141,7 @@ def test_what_is_not_ours_is_neither_renewed_nor_released(record: Record) -> Non
 def test_a_renewal_changes_the_stamp_and_the_beat_and_nothing_else(record: Record) -> None:
     before = granted(record)
 
-    result = renew(before, "me", now=at(NOW + 20), beat=2)
+    result = renew(before, "me", now=at(NOW + 20), revision=2)
 
     assert isinstance(result, Stamped)
     assert result.holder.expires_at == NOW + 20.5 + 120.0
@@ -157,7 +157,7 @@ def test_only_a_claim_drops_those_whose_time_is_over() -> None:
     other = replace(ME, lease="other", slots=2)
     both = granted(granted(EMPTY, replace(ME, slots=2)), other)
 
-    renewed = renew(both, "other", now=at(EXPIRES_AT + 50), beat=2)
+    renewed = renew(both, "other", now=at(EXPIRES_AT + 50), revision=2)
     released = release(both, "other", earliest=EXPIRES_AT + 50)
 
     assert isinstance(renewed, Stamped)
@@ -277,11 +277,11 @@ def test_what_was_read_can_be_written_after_every_transition(
     now = Interval(earliest=moment, latest=moment + 1)
     mine = replace(ME, owner=owner, asked=now, newest=newest, sequence=MAX_INTEGER)
     ready = drop_expired(record, moment)
-    held = grant(ready, mine, now=now, beat=1, fence_seen=0).record
+    held = grant(ready, mine, now=now, revision=1, fence_seen=0).record
     frozen = freeze(held, Freeze(reason="", author="", since=moment, until=None))
     after = [held, frozen, unfreeze(frozen, earliest=moment)]
     ends = [
-        renew(held, "me", now=now, beat=2),
+        renew(held, "me", now=now, revision=2),
         release(held, "me", earliest=moment, note="x" * 300),
         *(evict(held, h.lease, earliest=moment, note=owner.reason) for h in held.holders),
     ]

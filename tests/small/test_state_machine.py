@@ -68,7 +68,7 @@ class OneLock(RuleBasedStateMachine):
             assert not fits(before.holders, claimant)
             return
         assert fits(before.holders, claimant)
-        written = grant(before, claimant, now=now, beat=1, fence_seen=0)
+        written = grant(before, claimant, now=now, revision=1, fence_seen=0)
         self.write(written.record)
         assert claimant.lease not in self.granted
         self.granted.append(claimant.lease)
@@ -76,7 +76,7 @@ class OneLock(RuleBasedStateMachine):
 
     @rule(claimant=claimants, width=st.floats(0, 3))
     def beat(self, claimant: Claimant, width: float) -> None:
-        result = renew(self.record, claimant.lease, now=self.interval(width), beat=2)
+        result = renew(self.record, claimant.lease, now=self.interval(width), revision=2)
         if isinstance(result, Stamped):
             assert claimant.lease in self.granted
             self.write(result.record)
