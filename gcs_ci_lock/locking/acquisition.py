@@ -1,8 +1,8 @@
 """Acquire a lock: read, queue, claim when it is our turn, withdraw if it never is.
 
-Every step begins with a read of the record. It shows the effect of every earlier write, so that
-nothing is ever concluded from an answer that did not come. The numbers C1 to C9 and W1 to W6 are
-those of docs/protocol.md.
+Every step begins with a read of the record, which shows the effect of every earlier write. So a
+missing response never leads to a conclusion. The numbers C1 to C9 and W1 to W6 are those of
+docs/protocol.md.
 
 In model/lock.pml: judge, renounce, exclusion.
 """
@@ -32,10 +32,10 @@ from gcs_ci_lock.protocol.wait_status import WaitStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NotYet:
-    """Not acquired by this step: take the next one after `pause` seconds.
+    """Not acquired by this step; the next one is due after `pause` seconds.
 
     Attributes:
-        decided: the record was read, and the lock was not free for us.
+        decided: the record was read, and we may not hold the lock yet.
     """
 
     pause: float
@@ -53,8 +53,8 @@ class Acquisition:
         request: what is asked for.
         random: lease ids and jitter.
         stop: ends the wait.
-        observer: hears of every claim and every look.
-        verifier: knows whether the job of a holder is over.
+        observer: is called before every claim, and at every poll.
+        verifier: finds out whether a holder's job is over.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Acquisition:
 
     def _step(self) -> Acquired | Obsolete | _NotYet:
         """Read the record and decide (steps C1 to C3)."""
-        looked_at = self._lock.clock.boottime()
+        read_at = self._lock.clock.boottime()
         stored = self._lock.read()
         now = self._lock.now()
         record = drop_expired(
@@ -145,17 +145,12 @@ class Acquisition:
                 return Obsolete(waited=self._waited(), why=decision)
             case MayClaim() | MustWait():
                 self._claim_state.observed_absent(stored)
-                return self._queue(decision, stored, record, looked_at=looked_at)
+                return self._queue(decision, stored, record, read_at)
 
     def _queue(
-        self,
-        decision: MayClaim | MustWait,
-        stored: VersionedRecord,
-        record: Record,
-        *,
-        looked_at: float,
+        self, decision: MayClaim | MustWait, stored: VersionedRecord, record: Record, read_at: float
     ) -> Acquired | _NotYet:
-        """Claim if it is our turn, else keep our place (steps C4 to C7, W1 and W2)."""
+        """Claim if it is our turn, otherwise wait (steps C4 to C7, W1 and W2)."""
         position = decision.position
         if position is None:
             return self._claim(stored, record)
@@ -166,7 +161,7 @@ class Acquisition:
             return _AT_ONCE
         may_claim = isinstance(decision, MayClaim)
         left = self._contender.settle_time_left(
-            position, record, may_claim=may_claim, looked_at=looked_at
+            position, record, may_claim=may_claim, read_at=read_at
         )
         if left <= 0:
             return self._claim(stored, record)
@@ -177,7 +172,7 @@ class Acquisition:
         try:
             lease = self._claim_state.submit(self._contender.claimant, stored)
         except PreconditionFailed:
-            # Begin at C1 again, listing included: our own write may have been the change.
+            # Start again, and list the queue again: our own write may have been the change.
             self._contender.invalidate()
             return _AT_ONCE
         return self._judge(lease, record)
@@ -203,7 +198,7 @@ class Acquisition:
     def _wait(
         self, record: Record, position: QueuePosition, earliest: float, *, at_most: float
     ) -> _NotYet:
-        """Refresh the ticket, report, and choose the time of the next look (steps W3 and W4)."""
+        """Refresh the ticket, report, and choose the time of the next read (steps W3 and W4)."""
         trouble = self._contender.refresh_ticket()
         self._status = WaitStatus(
             name=self._lock.paths.name,

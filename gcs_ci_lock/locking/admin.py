@@ -1,7 +1,6 @@
-"""Changing a lock from outside: ending another's lease, freezing, unfreezing.
+"""Change a lock from outside: evict a lease, freeze, unfreeze.
 
-Each looks at what is stored before it concludes, so that it may be called again after an answer
-that did not come.
+Each function can be called again after a lost response: it reads the record before it concludes.
 """
 
 from gcs_ci_lock.locking.client import LockClient
@@ -12,16 +11,16 @@ from gcs_ci_lock.protocol.transitions import NotHeld
 
 
 def evict(lock: LockClient, lease: str, *, note: str) -> PastLease | NotHeld:
-    """End another's lease; its holder learns it within one beat.
+    """End the lease of another job; its holder finds out at its next renewal.
 
     Args:
         lock: the lock.
         lease: the lease id.
-        note: the proof that its job is over, or who has ordered it and why.
+        note: the proof that its job is over, or who ordered the eviction and why.
 
     Raises:
-        StoreError: it is not known whether it has ended; call again.
-        RecordInvalid: what is there is no record of this lock.
+        StoreError: it is not known whether the lease has ended; call again.
+        RecordInvalid: the object is not a record of this lock.
     """
 
     def transition(record: Record, now: Interval) -> Record:
@@ -36,17 +35,17 @@ def evict(lock: LockClient, lease: str, *, note: str) -> PastLease | NotHeld:
 
 
 def freeze(lock: LockClient, frozen: Freeze) -> Freeze | None:
-    """Let nobody new enter; return the earlier freeze that was replaced, or None.
+    """Stop granting the lock; return the freeze that was replaced, or None.
 
-    A lock that nobody has held yet can be frozen too.
+    A lock that was never held can be frozen too.
 
     Args:
         lock: the lock.
-        frozen: the same at each call, so that it is known again after a lost answer.
+        frozen: the same at each call, so that it is recognised after a lost response.
 
     Raises:
-        StoreError: it is not known whether it is frozen; call again.
-        RecordInvalid: what is there is no record of this lock.
+        StoreError: it is not known whether the lock is frozen; call again.
+        RecordInvalid: the object is not a record of this lock.
     """
     replaced: Freeze | None = None
 
@@ -61,11 +60,11 @@ def freeze(lock: LockClient, frozen: Freeze) -> Freeze | None:
 
 
 def unfreeze(lock: LockClient) -> Freeze | None:
-    """Let waiters enter again; return the freeze that was ended, or None if there was none.
+    """Grant the lock again; return the freeze that was ended, or None if it was not frozen.
 
     Raises:
-        StoreError: it is not known whether it is frozen; call again.
-        RecordInvalid: what is there is no record of this lock.
+        StoreError: it is not known whether the lock is frozen; call again.
+        RecordInvalid: the object is not a record of this lock.
     """
     ended: Freeze | None = None
 

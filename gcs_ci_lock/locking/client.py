@@ -1,6 +1,6 @@
-"""One lock as one process uses it: the read, apply, write loop over one record.
+"""One lock as one process uses it: read the record, apply a transition, write it.
 
-Does not stop anything when a lease is lost (see `keepalive`), and is not fair (see `acquisition`).
+It does not act on a lost lease (see `keepalive`), and is not fair (see `acquisition`).
 The numbers C, R and E are those of docs/protocol.md.
 
 In model/lock.pml: landed, MAY_RENEW.
@@ -24,9 +24,7 @@ from gcs_ci_lock.protocol.transitions import NotHeld, empty_record
 
 
 class LockClient:
-    """One named lock in one bucket, for one thread at a time.
-
-    Two writes of one process must never be in flight together.
+    """One lock, for one thread at a time: two writes of it must never be in flight together.
 
     Args:
         paths: the lock's objects.
@@ -76,21 +74,21 @@ class LockClient:
     def claim(self, claimant: Claimant) -> LeaseState:
         """Write a claim on what `read` last returned (step C8); one request.
 
-        Does not decide whether the claimant may enter: `admission.decide` does.
+        Does not decide whether the claimant may claim: `admission.decide` does.
 
         Raises:
-            PreconditionFailed: somebody wrote since; read again.
+            PreconditionFailed: the record has changed since; read it again.
             OutcomeUnknown: the claim may have landed; read again before anything else.
         """
         stored = self._record.known
-        # One reading serves the stamp and the deadline.
+        # The stamp and the deadline need the same reading.
         boot = self.clock.boottime()
         now = self.server_clock.at(boot)
         record = stored.record or empty_record(self.paths.name, now.latest)
         ready = transitions.drop_expired(record, now.earliest)
         if ready.holder(claimant.lease) is None and not fits(ready.holders, claimant):
-            # Answers that contradict each other have moved "earliest" back since the decision.
-            message = f"{self.paths.name} has no room any more"
+            # Contradicting responses have moved "earliest" back since the decision.
+            message = f'lock "{self.paths.name}" has no free slot any more'
             raise PreconditionFailed(message)
         written = transitions.grant(
             ready,
@@ -106,8 +104,8 @@ class LockClient:
     def confirm(self, holder: Holder) -> LeaseState:
         """Return our belief in a lease that the record shows (step C2).
 
-        The deadline counts from the send of the attempt whose stamp the record shows. An attempt
-        of another process is dated by its stamp, which is never earlier than its send.
+        The deadline counts from the send of the attempt that wrote the stamp. An attempt of another
+        process is dated by its stamp, which is never earlier than its send.
         """
         if (sent_at := self._sent.get(holder.revision)) is None:
             boot = self.clock.boottime()
@@ -132,7 +130,7 @@ class LockClient:
                 holder = stored.record.holder(lease.id) if stored.record else None
                 if holder and holder.revision > lease.revision and holder.revision in self._sent:
                     return self.confirm(holder)
-                # Reading took time: stamp and deadline need a reading of their own.
+                # The read took time: stamp and deadline need a new reading of the clock.
                 continue
             record = self._record.known.record or empty_record(self.paths.name, now.latest)
             revision = self._next_revision(lease.revision)
@@ -170,7 +168,7 @@ class LockClient:
                 loss=loss.reason if loss else None,
             )
             if isinstance(result, NotHeld):
-                # Only its holder releases a lease: an earlier write of ours has landed.
+                # Only its holder releases a lease, so an earlier write of ours has landed.
                 if result.ended is not None and result.ended.outcome == "released":
                     return Released(ended=result.ended)
                 return result
@@ -184,8 +182,7 @@ class LockClient:
         """Change the record; one request if nobody else wrote, none if nothing changes.
 
         Args:
-            transition: returns the record to write, given the record and the server time; called
-                again on what somebody else has written meanwhile.
+            transition: returns the record to write; called again if another process has written.
 
         Raises:
             StoreError: the outcome is unknown; call again.
@@ -207,8 +204,7 @@ class LockClient:
     def void_claim(self, lease: str) -> Released | NotHeld:
         """Make sure that a claim whose answer is unknown never holds the lock (step E4).
 
-        If it has not landed, the record is written once more, unchanged: should the stray write
-        arrive later, it meets a stale generation.
+        If it has not landed, the record is rewritten unchanged, so that it can never land.
 
         Raises:
             StoreError: the outcome is unknown; call again.
@@ -223,7 +219,7 @@ class LockClient:
             try:
                 self._record.write(unchanged, over=stored)
             except PreconditionFailed:
-                # Perhaps by the stray write itself.
+                # The stray write itself may have been the change.
                 continue
             return result
 
@@ -231,7 +227,7 @@ class LockClient:
         return max([acknowledged, *self._sent]) + 1
 
     def _lease_state(self, holder: Holder, sent_at: float) -> LeaseState:
-        # Answers to earlier attempts cannot matter any more.
+        # Responses to earlier attempts do not matter any more.
         self._sent = {n: at for n, at in self._sent.items() if n >= holder.revision}
         return LeaseState(
             id=holder.lease,

@@ -1,6 +1,6 @@
 """One contender in the queue: its ticket, the queue as last listed, and the decision that follows.
 
-Decides with `protocol.admission`, on tickets as fresh as the decision needs. It claims nothing.
+It decides with `protocol.admission`, on tickets as fresh as the decision needs. It never claims.
 
 In model/lock.pml: nothing_left_behind.
 """
@@ -33,7 +33,12 @@ Decided = AlreadyHolding | AlreadyEnded | Outdated | Superseded | MayClaim | Mus
 
 
 class Contender:
-    """One waiter among all.
+    """One waiter in the queue.
+
+    Args:
+        lock: the lock.
+        request: what is asked for.
+        lease: the lease id to claim.
 
     Attributes:
         ticket: its own ticket.
@@ -41,7 +46,7 @@ class Contender:
 
     def __init__(self, lock: LockClient, request: LockRequest, lease: str) -> None:
         self._lock = lock
-        # A single try neither takes a place in the queue nor supersedes anybody.
+        # Without time to wait it writes no ticket and supersedes nobody.
         self._queues = request.wait > request.spent
         self.ticket = OwnTicket(lock, request.claimant(lease))
         # The queue as last listed; None: list it before the next decision.
@@ -54,7 +59,7 @@ class Contender:
 
     @property
     def claimant(self) -> Claimant:
-        """What the lock is asked for, and with which place in the queue."""
+        """The lease id, what it asks for, and its place in the queue."""
         return self.ticket.claimant
 
     def note_first_read(self, now: Interval) -> None:
@@ -62,7 +67,7 @@ class Contender:
         self.ticket.note_first_read(now)
 
     def decide(self, record: Record, earliest: float) -> Decided:
-        """Decide on the known tickets, and again on a new listing if those are too old (step C5).
+        """Decide on the known tickets, and again on a new listing if they are too old (step C5).
 
         Raises:
             StoreError: the queue cannot be listed.
@@ -94,18 +99,18 @@ class Contender:
         return True
 
     def settle_time_left(
-        self, position: QueuePosition, record: Record, *, may_claim: bool, looked_at: float
+        self, position: QueuePosition, record: Record, *, may_claim: bool, read_at: float
     ) -> float:
         """Return for how many more seconds queue and holders must be seen unchanged (step C7).
 
         Args:
             position: our place in the queue.
-            record: as `drop_expired` returned it.
-            may_claim: whether a claim is allowed after that; else the result is infinite.
-            looked_at: boot clock before the read that the decision rests on.
+            record: as returned by `drop_expired`.
+            may_claim: whether a claim is allowed after that; otherwise the result is infinite.
+            read_at: boot clock before the read on which the decision is based.
         """
-        boot = self._lock.clock.boottime() if may_claim else looked_at
-        left = self._unsettled(position, record, looked_at=looked_at, boot=boot)
+        boot = self._lock.clock.boottime() if may_claim else read_at
+        left = self._unsettled(position, record, read_at=read_at, boot=boot)
         return left if may_claim else math.inf
 
     def refresh_ticket(self) -> str:
@@ -114,12 +119,12 @@ class Contender:
             if self._queues:
                 self.ticket.refresh()
         except OutcomeUnknown as trouble:
-            # It costs the place, no more.
+            # This can cost the position in the queue, nothing else.
             return str(trouble)
         return ""
 
     def waiters(self, record: Record, earliest: float) -> int:
-        """Return how many wait, this one included."""
+        """Return how many jobs wait, including this one."""
         counted = self._active(record, earliest)
         return sum(ticket.lease != self.claimant.lease for ticket in counted) + 1
 
@@ -128,9 +133,9 @@ class Contender:
         self._tickets = None
 
     def restart_as(self, lease: str) -> None:
-        """Continue under a new lease id with the old arrival.
+        """Continue under a new lease id, with the old arrival.
 
-        The old id was granted once, and must never be claimed again.
+        The old id was granted once and must never be claimed again.
         """
         old = self.ticket
         self.ticket = old.with_lease(lease)
@@ -138,7 +143,7 @@ class Contender:
         try:
             old.delete()
         except StoreError:
-            # It dies by itself, and does not count: its lease is in the history.
+            # It expires by itself and does not count: its lease is in the history.
             return
 
     @property
@@ -161,7 +166,7 @@ class Contender:
             try:
                 retry(self._lock, random, step, within=CLEAN_UP_WITHIN)
             except LockError:
-                # A ticket dies by itself, and so does a claim that nobody renews.
+                # A ticket expires by itself, and so does a claim that is not renewed.
                 clean = False
         return clean
 
@@ -179,7 +184,7 @@ class Contender:
             abandoned = self._abandoned_before(self.claimant.arrival, earliest)
             delete_abandoned(self._lock, abandoned, until=until)
         except LockError:
-            # They die by themselves; our own does not count, for we are among the holders.
+            # They expire by themselves; ours does not count, because we hold the lock.
             return
 
     def _active(self, record: Record, earliest: float) -> list[Ticket]:
@@ -196,7 +201,7 @@ class Contender:
             return True
         if decision.position is None:
             return False
-        # Only tickets are between us and the lock: never claim on an old listing.
+        # Only tickets keep us from the lock: never claim on an old listing.
         only_tickets = decision.position.fits_holders and record.frozen is None
         return (
             only_tickets
@@ -211,7 +216,7 @@ class Contender:
         return tickets
 
     def _unsettled(
-        self, position: QueuePosition, record: Record, *, looked_at: float, boot: float
+        self, position: QueuePosition, record: Record, *, read_at: float, boot: float
     ) -> float:
         if position.settle_time in (0.0, math.inf):
             self._watched = None
@@ -220,9 +225,9 @@ class Contender:
         if seen != self._watched:
             self._watched = seen
             self._watched_since = boot
-        return max(position.settle_time - (looked_at - self._watched_since), 0.0)
+        return max(position.settle_time - (read_at - self._watched_since), 0.0)
 
 
 def _fingerprint(record: Record) -> object:
-    """Return what must change before the queue is listed anew; a renewal changes none of it."""
+    """Return what must change before the queue is listed again; a renewal does not change it."""
     return (tuple(h.lease for h in record.holders), record.freed_at, record.frozen)

@@ -1,4 +1,4 @@
-"""Holders that need not be waited out, because they are known to be dead."""
+"""Find holders whose jobs are over and evict them, so that nobody waits for their leases to end."""
 
 from gcs_ci_lock.locking.admin import evict
 from gcs_ci_lock.locking.client import LockClient
@@ -8,29 +8,29 @@ from gcs_ci_lock.protocol.record import Holder, Owner, Record
 from gcs_ci_lock.protocol.takeover import proof_of_end
 from gcs_ci_lock.protocol.text import truncated
 
-# Seconds between two questions of the first in line about one holder.
+# Seconds between two questions of the first in the queue about one holder.
 ASK_EVERY = 60.0
-# So long the next one of its repository leaves the first question to it, the third thrice as long.
+# Seconds that the second waiter of a repository leaves the question to the first; the third leaves
+# it three times as long.
 ASK_AFTER = 10.0
 # 60 s * 2**10 is most of a day.
-_MOST_DOUBLED = 10
+_MAX_DOUBLED = 10
 
 
 class DeadHolders:
-    """What one waiter knows of the deaths of others."""
+    """Finds holders whose jobs are over, for one waiter.
+
+    Args:
+        lock: the lock.
+        mine: the waiter's own job.
+        verifier: finds out whether the jobs of holders are over.
+    """
 
     def __init__(self, lock: LockClient, mine: Owner, verifier: Verifier) -> None:
-        """Know of none.
-
-        Args:
-            lock: the lock.
-            mine: the waiter's own job.
-            verifier: is asked about the jobs of holders.
-        """
         self._lock = lock
         self._mine = mine
         self._verifier = verifier
-        # Lease -> boot clock when it was seen to keep us out for the first time.
+        # Lease id -> boot clock when we first saw that it blocks us.
         self._seen: dict[str, float] = {}
 
     def evict(self, record: Record, position: QueuePosition) -> bool:
@@ -53,12 +53,12 @@ class DeadHolders:
     def _proof(self, holder: Holder, position: QueuePosition, boot: float) -> str:
         if proof := proof_of_end(holder.owner, self._mine):
             return proof
-        # The questions of one repository are counted together, so that each asks half as often as
-        # the one before: all together about twice as often as the first. It may sleep, or have no
-        # permission to ask: then the others do.
+        # The waiters of one repository share a rate limit. Each asks half as often as the one ahead
+        # of it, so all together ask about twice as often as the first. The others are needed
+        # because the first may be suspended, or may have no permission to ask.
         repository = (self._mine.platform, self._mine.repository)
         before = [t for t in position.ahead if (t.owner.platform, t.owner.repository) == repository]
-        less = 2 ** min(len(before), _MOST_DOUBLED)
+        less = 2 ** min(len(before), _MAX_DOUBLED)
         if boot - self._seen[holder.lease] < ASK_AFTER * (less - 1):
             return ""
         every = ASK_EVERY * less

@@ -50,13 +50,13 @@ class LeaseState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """A lease that is not ours any more, or that must not be believed in any longer.
+    """The loss of a lease: it is not ours any more, or we must not believe in it any longer.
 
     Attributes:
-        reason: what a program acts on.
+        reason: for programs.
         message: one line for people, such as "token 41 expired at 14:02:11Z".
-        ended: how it ended according to the record, if the record is how we know.
-        holders: who holds the lock instead, likewise.
+        ended: how the lease ended, if the record shows it.
+        holders: who holds the lock instead, if the record shows it.
     """
 
     reason: LossReason
@@ -66,12 +66,12 @@ class Lost:
 
     @property
     def max_hold_over(self) -> bool:
-        """Whether only max-hold is over: the lease is still ours, and is to be released."""
+        """Whether only max-hold is over: the lease is still ours and must be released."""
         return self.reason is LossReason.MAX_HOLD
 
 
 def renewal_overdue(lease: LeaseState, boot: float, trouble: str = "") -> Lost:
-    """Return the loss of a holder that could not renew in time (step R4).
+    """Return the loss of a lease that could not be renewed in time (step R4).
 
     Args:
         lease: the lease as last acknowledged.
@@ -94,7 +94,7 @@ def max_hold_over(max_hold: float) -> Lost:
 
 
 def removed_from_record(token: int, not_held: NotHeld) -> Lost:
-    """Return the loss of a lease that the record does not name any more (step R5)."""
+    """Return the loss of a lease that is not in the record any more (step R5)."""
     ended = not_held.ended
     if ended is None:
         reason = LossReason.RECORD_REPLACED

@@ -1,6 +1,6 @@
 """A waiter's own ticket: written, refreshed, found again, and deleted.
 
-It decides nothing about who enters. A ticket that could not be written costs a place, no more.
+It decides nothing. A ticket that could not be written can cost the position in the queue, no more.
 """
 
 import itertools
@@ -21,27 +21,34 @@ MAX_ABANDONED_DELETED: Final = 20
 
 
 class OwnTicket:
-    """The place of one waiter in the queue of one lock."""
+    """The ticket of one waiter in the queue of one lock; it need not exist yet.
+
+    Args:
+        lock: the lock.
+        claimant: the waiter.
+
+    Attributes:
+        claimant: the waiter, with what is known about its ticket.
+    """
 
     def __init__(self, lock: LockClient, claimant: Claimant) -> None:
-        """Take no place yet; no request is made."""
         self._lock = lock
         self.claimant = claimant
         self._arrival_text = ""
         self._created_text = ""
         self._generation = 0
         self._written_at: float | None = None
-        # False after a write whose effect has not been seen: list before any rewrite.
+        # False after a write whose effect is not known: list the queue before the next write.
         self._certain = True
 
     @property
     def needs_listing(self) -> bool:
-        """Tell whether the queue must be listed before the ticket can be written again."""
+        """Whether the queue must be listed before the ticket can be written again."""
         return not self._certain
 
     @property
     def may_exist(self) -> bool:
-        """Tell whether an object of ours may be in the queue."""
+        """Whether our ticket may be in the queue."""
         return self._generation != 0 or not self._certain
 
     def note_first_read(self, now: Interval) -> None:
@@ -50,21 +57,21 @@ class OwnTicket:
             self.claimant = replace(self.claimant, asked=now)
 
     def sync(self, tickets: Sequence[Ticket]) -> None:
-        """Take note of what a listing showed of our ticket."""
+        """Note what a listing shows of our ticket."""
         mine = next((t for t in tickets if t.lease == self.claimant.lease), None)
         self._certain = True
         if mine is None:
-            # Swept while we slept, or never written: to be written (again), with the old arrival.
+            # Deleted while we were suspended, or never written: write it with the old arrival.
             self._generation = 0
             return
         if mine.generation != self._generation and self._generation == 0:
-            # The write whose answer was lost has landed; when, only the next refresh will tell.
+            # The write whose response was lost has landed; its age is not known, so refresh it.
             self._written_at = None
         self._generation = mine.generation
         self._arrived(mine.arrival_text, mine.created_text)
 
     def refresh(self) -> None:
-        """Write the ticket if there is none, refresh it if that is due; at most one request.
+        """Write the ticket if it does not exist, refresh it if that is due; at most one request.
 
         Raises:
             StoreError: it could not be written; call again.
@@ -83,7 +90,7 @@ class OwnTicket:
                 timeout=self._lock.timing.write_timeout,
             )
         except PreconditionFailed:
-            # Swept, superseded, or our own write whose answer was lost: the listing will tell.
+            # Deleted, superseded, or our own write whose response was lost: list to find out.
             return
         self._certain = True
         self._generation = entry.generation
@@ -91,20 +98,20 @@ class OwnTicket:
         self._arrived(entry.created_text, entry.created_text)
 
     def supersede(self, older: Sequence[Ticket]) -> None:
-        """Stand where the first of older waiters of our line stands, and tell each that it is void.
+        """Mark older waiters of our job as superseded, and wait in the position of the first.
 
-        Not by deleting: a waiter whose ticket is gone takes it for swept, and writes it again.
+        Their tickets are not deleted: a waiter whose ticket is gone writes it again.
 
         Args:
-            older: their tickets, first in line first, as just listed.
+            older: their tickets, first in the queue first, as just listed.
 
         Raises:
-            StoreError: not all of them know; list and call again.
+            StoreError: not all of them are marked; list and call again.
         """
         if older[0].arrival < self.claimant.arrival:
             self._arrival_text = older[0].arrival_text
             self.claimant = replace(self.claimant, arrival=older[0].arrival)
-            # Else the place would be lost with us.
+            # Write it at once: otherwise the position would be lost with us.
             self._written_at = None
         self.refresh()
         if not self._generation:
@@ -120,17 +127,17 @@ class OwnTicket:
                 )
 
     def with_lease(self, lease: str) -> "OwnTicket":
-        """Return a place under a new lease id that keeps the old arrival."""
+        """Return a ticket for another lease id, with the same arrival."""
         successor = OwnTicket(self._lock, replace(self.claimant, lease=lease))
         successor._arrival_text = self._arrival_text
         successor._created_text = self._created_text
         return successor
 
     def delete(self) -> None:
-        """Delete the ticket, if there may be one.
+        """Delete the ticket, if it may exist.
 
         Raises:
-            StoreError: it may still be there; it dies by itself after 90 s.
+            StoreError: it may still exist; it expires by itself after 90 s.
         """
         for _ in range(3):
             if not self.may_exist:
@@ -149,7 +156,7 @@ class OwnTicket:
             self._generation = 0
         if not self.may_exist:
             return
-        message = f"ticket {self.claimant.lease} changes while it is deleted"
+        message = f"ticket {self.claimant.lease} keeps changing: it could not be deleted"
         raise StoreError(message)
 
     @property
@@ -171,15 +178,15 @@ class OwnTicket:
             job_key=job_key(self.claimant.owner),
         )
 
-    def _arrived(self, arrival_text: str, born_text: str) -> None:
-        """Take note of the first version's times; later ones are those of a rewriting."""
-        arrival, born = parse_timestamp(arrival_text), parse_timestamp(born_text)
+    def _arrived(self, arrival_text: str, created_text: str) -> None:
+        """Note the times of the first version; those of later versions do not count."""
+        arrival, created = parse_timestamp(arrival_text), parse_timestamp(created_text)
         if arrival is not None and not self._arrival_text:
             self._arrival_text = arrival_text
             self.claimant = replace(self.claimant, arrival=arrival)
-        if born is not None and not self._created_text:
-            self._created_text = born_text
-            self.claimant = replace(self.claimant, created=born)
+        if created is not None and not self._created_text:
+            self._created_text = created_text
+            self.claimant = replace(self.claimant, created=created)
 
 
 def delete(lock: LockClient, lease: str, generation: int) -> None:
@@ -193,13 +200,13 @@ def delete(lock: LockClient, lease: str, generation: int) -> None:
     )
 
 
-def delete_abandoned(lock: LockClient, dead: Iterable[Ticket], *, until: float) -> None:
-    """Delete dead tickets, but only up to a moment of the boot clock.
+def delete_abandoned(lock: LockClient, abandoned: Iterable[Ticket], *, until: float) -> None:
+    """Delete abandoned tickets, but not later than `until` on the boot clock.
 
     Raises:
-        StoreError: the rest stays; it counts for nothing.
+        StoreError: the rest stays; it does not count.
     """
-    for ticket in itertools.islice(dead, MAX_ABANDONED_DELETED):
+    for ticket in itertools.islice(abandoned, MAX_ABANDONED_DELETED):
         if lock.clock.boottime() >= until:
             return
         delete(lock, ticket.lease, ticket.generation)

@@ -1,4 +1,4 @@
-"""The claims of one waiter: none is forgotten before it is certain what has become of it.
+"""The claim of one waiter whose fate is not certain yet.
 
 In model/lock.pml: seen_outside.
 """
@@ -11,26 +11,29 @@ from gcs_ci_lock.protocol.queue import Claimant
 
 
 class PendingClaim:
-    """What a waiter has written into the record, or may have."""
+    """What a waiter has written into the record, or may have written; nothing at first.
+
+    Args:
+        lock: the lock.
+    """
 
     def __init__(self, lock: LockClient) -> None:
-        """Begin without a claim."""
         self._lock = lock
-        # The generation that a claim named whose effect has not been seen yet.
+        # The generation named by the claim whose effect is not known yet.
         self._stray: int | None = None
 
     @property
     def may_land(self) -> bool:
-        """Tell whether a claim of ours may be in the record, or come to be."""
+        """Whether a claim of ours may be in the record, now or later."""
         return self._stray is not None
 
     def submit(self, claimant: Claimant, stored: VersionedRecord) -> LeaseState:
-        """Claim on what was just read; one request.
+        """Write a claim on the record that was just read; one request.
 
         Raises:
-            PreconditionFailed: somebody wrote since, perhaps we ourselves.
-            OutcomeUnknown: it may have landed.
-            LockError: it was refused, and never lands.
+            PreconditionFailed: the record has changed since, perhaps by our own write.
+            OutcomeUnknown: the claim may have landed.
+            LockError: the claim was refused and will never land.
         """
         certain, self._stray = self._stray, stored.generation
         try:
@@ -38,20 +41,20 @@ class PendingClaim:
         except (PreconditionFailed, OutcomeUnknown):
             raise
         except LockError:
-            # A refusal is an answer: this claim will never land.
+            # A refusal is a definite response: this claim will never land.
             self._stray = certain
             raise
 
     def observed_absent(self, stored: VersionedRecord) -> None:
-        """Take note of a record that does not name us."""
-        # A generation does not come back, except that of "no object": the stray write is dead.
+        """Note a record that does not name us."""
+        # A generation never comes back, except that of "no object": the stray write cannot land.
         if self._stray is not None and self._stray != stored.generation:
             self._stray = None
 
     def accept(self, lease: LeaseState) -> bool:
-        """Tell whether a claim that is in the record came before its own give-up.
+        """Return whether a claim in the record landed before its own give-up.
 
-        Else it was never ours: nobody has believed in it, and it is released.
+        If it did not, it never counted as ours, and it is released.
         """
         ours = lease.believes_held(self._lock.clock.boottime(), self._lock.now().latest)
         if not ours:
@@ -60,9 +63,9 @@ class PendingClaim:
         return ours
 
     def revoke(self) -> None:
-        """Take note that a claim which has landed is to be taken back."""
+        """Note that a claim that has landed must be released."""
         self._stray = 0
 
     def clear(self) -> None:
-        """Take note that no claim of ours is there, nor will come."""
+        """Note that no claim of ours is in the record, now or later."""
         self._stray = None

@@ -1,28 +1,28 @@
-"""When a waiter looks at the lock again (step W4 of docs/protocol.md)."""
+"""When a waiter reads the record again (step W4 of docs/protocol.md)."""
 
 from typing import Final
 
 from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import Record
 
-# Seconds between two looks of the head of the queue, and the most for everybody else.
+# Seconds between two polls of the head of the queue, and at most of all others.
 HEAD_POLL: Final = 1.0
 SLOWEST_POLL: Final = 4.0
-# Looks are spread by this share, so that waiters do not ask in step.
+# Polls are spread by this share, so that waiters do not poll in step.
 POLL_SPREAD: Final = 0.2
-# Seconds after the known end of a lease, a freeze or our settle time at which we look again.
+# Seconds from the known end of a lease, a freeze or our settle time to the next poll.
 SHORTEST_POLL: Final = 0.05
 
 
 def next_pause(
     record: Record, position: QueuePosition, *, earliest: float, at_most: float, fraction: float
 ) -> float:
-    """Return the seconds until the next look.
+    """Return the seconds until the next poll.
 
     Args:
-        record: as `drop_expired` returned it.
-        position: our place in the queue.
-        earliest: server time of this look, at the earliest.
+        record: as returned by `drop_expired`.
+        position: our position in the queue.
+        earliest: server time of this poll, at the earliest.
         at_most: seconds until our settle time is over, or infinite.
         fraction: a random number in [0, 1).
     """

@@ -15,7 +15,7 @@ from gcs_ci_lock.protocol.timing import Timing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionedRecord:
-    """The record as the bucket had it; None and generation 0 if there is no object."""
+    """The record as last read or written; None and generation 0 if there is no object."""
 
     record: Record | None
     generation: int
@@ -30,7 +30,7 @@ class RecordStore:
         timing: bounds the time of each request.
 
     Attributes:
-        known: what was last read, or written with a good answer; empty before the first read.
+        known: what was last read, or written successfully; empty before the first read.
         certain: False before the first read, and after a write until its effect is known.
         fence_seen: the highest fence that was read; 0 before.
     """
@@ -68,7 +68,7 @@ class RecordStore:
         return self.known
 
     def current(self) -> VersionedRecord:
-        """Return what is known; read it first if that is not certain.
+        """Return the known record; read it first if that is not certain.
 
         Raises:
             StoreError: as raised by `read`.
@@ -81,13 +81,13 @@ class RecordStore:
         self.certain = False
 
     def write(self, record: Record, *, over: VersionedRecord) -> None:
-        """Write the record if nobody has written since `over` was read; one request.
+        """Write the record if it is still the version `over`; one request.
 
         Raises:
-            PreconditionFailed: somebody wrote since.
+            PreconditionFailed: it has changed since.
             StoreError: the write may have landed, unless the error says otherwise; read to know.
         """
-        # Until the answer is here, and after any but a good one, only a read shows what is there.
+        # Until a successful response, only a read shows what is stored.
         self.certain = False
         entry = self._store.write(
             self._paths.record,

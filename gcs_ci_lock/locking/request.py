@@ -27,18 +27,21 @@ DEFAULT_MAX_HOLD = 21_600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:
-    """Everything that a job says about the lock it wants; never read again from elsewhere.
+    """The complete request for one lock.
 
     Attributes:
-        slots: holders that the job tolerates in total, itself included.
-        wait: seconds to wait at most, for all locks that are asked for together; 0: one try.
+        paths: the lock's objects.
+        owner: the job.
+        slots: how many jobs may hold the lock together.
+        wait: seconds to wait at most for all locks of the job; 0: do not wait.
         spent: seconds of `wait` that are over already.
-        beside: names of the locks that were asked for together with it and are held already.
-        max_hold: seconds after which the lease is renewed no more.
+        also_holding: names of the job's other locks that it holds already.
+        timing: the times of the lease.
+        max_hold: seconds after which the lease is not renewed any more.
         priority: 0 to 9, higher first.
-        newest: whether older waiters of the same line become void.
-        sequence: a rising number of the job's line, or None; a lower one than one that was granted
-            never enters.
+        newest: whether older waiters of the same job are superseded.
+        sequence: a number that only grows, or None; a job whose number is lower than one already
+            granted is outdated.
     """
 
     paths: LockPaths
@@ -54,7 +57,7 @@ class LockRequest:
     sequence: int | None = None
 
     def claimant(self, lease: str) -> Claimant:
-        """Return who asks with a lease id, before the lock was looked at."""
+        """Return the claimant with this lease id, before the first read of the lock."""
         return Claimant(
             lease=lease,
             owner=self.owner,
@@ -70,7 +73,7 @@ def lock_paths(*, name: str, bucket: str) -> LockPaths:
     """Return the objects of a lock.
 
     Raises:
-        UsageError: the bucket is missing, or one of them is not well-formed.
+        UsageError: the bucket is missing, or the bucket or the name is malformed.
     """
     if not bucket.strip():
         message = (
@@ -83,13 +86,13 @@ def lock_paths(*, name: str, bucket: str) -> LockPaths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockSettings:
-    """What a job wants, as people write it.
+    """The settings of a job's locks, as people write them.
 
     Attributes:
         names: the locks; all or none are acquired.
         bucket: BUCKET or gs://BUCKET/PREFIX.
         slots: an integer from 1, or "unlimited".
-        wait: a duration; 0: one try.
+        wait: a duration; 0: do not wait.
         ttl: a duration, 30 s to 24 h.
         max_hold: a duration.
         queue: "fifo", or "newest".
@@ -108,20 +111,20 @@ class LockSettings:
     sequence: str = ""
 
     def requests(self, *, owner: Owner, renewed: bool = True) -> tuple[LockRequest, ...]:
-        """Return what is asked of each lock, in the order in which they are to be taken.
+        """Return one request per lock, in the order in which to acquire them.
 
-        That is the same order for everybody, so that no two jobs wait for each other.
+        The order is the same for all jobs, so that no two jobs wait for each other.
 
         Args:
-            owner: who asks.
-            renewed: whether a keeper will renew the leases; else they last 1.5 times max-hold.
+            owner: the job.
+            renewed: whether a keeper will renew the leases; otherwise they last 1.5 x max-hold.
 
         Raises:
-            UsageError: something is wrong; the message names it.
+            UsageError: a setting is wrong; the message names it.
         """
         bucket = self.bucket
         paths = [lock_paths(name=name, bucket=bucket) for name in sorted(set(self.names) or {""})]
-        held_for = _bounded(parse_duration(self.max_hold, "max-hold"), 1.0, MAX_HOLD, "max-hold")
+        max_hold = _bounded(parse_duration(self.max_hold, "max-hold"), 1.0, MAX_HOLD, "max-hold")
         timing = Timing.for_ttl(parse_duration(self.ttl, "ttl"))
         if self.queue not in QUEUES:
             message = f'queue "{printable(self.queue)}" is not valid: expected fifo or newest'
@@ -131,8 +134,8 @@ class LockSettings:
             owner=owner,
             slots=parse_slots(self.slots),
             wait=_bounded(parse_duration(self.wait, "wait"), 0.0, MAX_WAIT, "wait"),
-            timing=timing if renewed else Timing.without_renewal(held_for),
-            max_hold=held_for,
+            timing=timing if renewed else Timing.without_renewal(max_hold),
+            max_hold=max_hold,
             priority=_integer(self.priority, "priority", most=MAX_PRIORITY),
             newest=self.queue == "newest",
             sequence=_integer(self.sequence, "sequence") if self.sequence else None,

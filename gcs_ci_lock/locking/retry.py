@@ -1,4 +1,4 @@
-"""How long we go on asking a storage server that does not answer."""
+"""How long to retry while the storage server does not answer."""
 
 import itertools
 from collections.abc import Callable
@@ -12,12 +12,13 @@ from gcs_ci_lock.ports import Clock, Random
 from gcs_ci_lock.protocol.timing import backoff
 from gcs_ci_lock.protocol.transitions import NotHeld
 
-# A server that has not answered once for this long is a wrong address rather than a hiccup.
+# An outage of fewer seconds is always tolerated.
 MIN_OUTAGE: Final = 10.0
+# A server that has not answered once within so many seconds is probably a wrong address.
 MAX_FIRST_OUTAGE: Final = 60.0
 # Seconds for one whole operation outside of a wait, such as a release.
 RETRY_WITHIN: Final = 20.0
-# Seconds for deleting what a waiter leaves behind.
+# Seconds for one deletion of what a waiter leaves behind.
 CLEAN_UP_WITHIN: Final = 10.0
 
 _T = TypeVar("_T")
@@ -29,7 +30,7 @@ class OutageTimer:
     Args:
         clock: its boot time counts.
         random: jitter.
-        budget: seconds that the waiter is ready to wait.
+        budget: seconds that the waiter waits at most.
     """
 
     def __init__(self, clock: Clock, random: Random, *, budget: float) -> None:
@@ -55,7 +56,7 @@ class OutageTimer:
             StorageUnreachable: the outage has lasted too long.
         """
         left = self._left()
-        # A single missing answer may be that of a claim: read once more before giving up.
+        # A single lost response may be that of a claim: read once more before giving up.
         if left <= 0 and self._failures:
             raise StorageUnreachable(str(trouble)) from trouble
         pause = min(backoff(self._failures, self._random.fraction()), max(left, 0.0))
@@ -78,7 +79,7 @@ def retry(
     Args:
         lock: its clock counts.
         random: jitter.
-        attempt: finds out by itself what an earlier attempt has done.
+        attempt: must find out by itself what an earlier attempt has done.
         within: seconds.
 
     Raises:
