@@ -116,12 +116,14 @@ def release(
 
 def keep(
     lease_file: Annotated[str, typer.Option("--lease-file", help="What acquire wrote.")],
-    mark: Annotated[int, typer.Option("--mark", help="The locked file that acquire passes on.")],
+    file_lock: Annotated[
+        int, typer.Option("--file-lock", help="Descriptor of the locked file, from acquire.")
+    ],
 ) -> int:
     """Renew the lease in the file until SIGTERM, then release it (started by acquire)."""
     from gcs_ci_lock.cli.keep import keep as do
 
-    return do(Path(lease_file), mark)
+    return do(Path(lease_file), file_lock)
 
 
 def keep_sidecar() -> int:

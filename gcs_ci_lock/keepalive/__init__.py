@@ -6,10 +6,11 @@ from gcs_ci_lock.locking.lease import Lost
 
 
 class KeepAlive(Protocol):
-    """Whatever renews one lease.
+    """A strategy that renews one lease.
 
-    Four strategies: `thread.KeeperThread`, `detached.DetachedKeeper`, `sidecar.SidecarKeeper` and
-    `no_keeper.NoKeeper`. Adding one is a module here, and a line in the front end that offers it.
+    There are four: `thread.KeeperThread`, `detached.DetachedKeeper`, `no_keeper.NoKeeper` and
+    `sidecar.launch.SidecarKeeper`. A new one is a module here, and a line in the front end that
+    offers it.
     """
 
     def start(self) -> None:
@@ -21,9 +22,9 @@ class KeepAlive(Protocol):
         ...
 
     def pause(self) -> None:
-        """Stop renewing as far as a write of ours would meet one of this process.
+        """Stop the renewals that would be in flight together with another write of this process.
 
-        A container goes on: the record is released before its keeper is stopped.
+        A container continues: its keeper is stopped after the record was released.
         """
         ...
 

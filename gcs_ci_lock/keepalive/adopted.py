@@ -57,9 +57,9 @@ def overdue(lock: LockClient, lease_ref: LeaseRef, *, random: Random) -> Lost | 
 def end_lease(
     lock: LockClient, lease_ref: LeaseRef, *, random: Random, loss: Lost | None = None
 ) -> Released | NotHeld:
-    """Release the lease, or what an interrupted acquisition may have left: claim and ticket.
+    """Release the lease, or delete what an interrupted acquisition may have left: claim and ticket.
 
-    Changes nothing of anybody else.
+    Never changes another job's lease or ticket.
 
     Raises:
         StorageUnreachable: the server does not answer; the lease ends by itself.
@@ -83,24 +83,24 @@ def keep_adopted(
     on_attempt: Callable[[Keeper], object] | None = None,
     renew_now: bool = False,
 ) -> Released | Lost:
-    """Renew a lease until stopped or until max-hold is over, then release it.
+    """Renew a lease until the stop or until max-hold is over, then release it.
 
-    A lost lease is not released: it may be another job's by then, and it ends by itself.
+    A lost lease is not released: another job may hold the lock by then.
 
     Args:
-        lock: used by nobody else meanwhile.
+        lock: must not be used by another thread.
         lease_ref: the lease.
         stop: ends the renewing.
         random: jitter.
-        why_stopped: returns the loss that the stop means for the job; None: the job itself asked
-            for the release.
+        why_stopped: returns the loss that the stop means for the job; None: the job itself
+            requested the release.
         on_start: called once, before the first renewal.
         on_attempt: called after every attempt to renew, in another thread.
         renew_now: whether the first renewal is due immediately.
 
     Raises:
-        StorageUnreachable: the lease could not be found at the start, or not be released at the
-            end; it ends by itself.
+        StorageUnreachable: the lease could not be read at the start, or not released at the end;
+            it expires by itself.
         LockError: as raised by `LockClient.read` and `LockClient.release`.
     """
     lease = retry(lock, random, lambda: adopt(lock, lease_ref))
@@ -119,7 +119,7 @@ def keep_adopted(
     with KeeperThread(keeper, renew_now=renew_now) as thread:
         lost = thread.wait(stop)
     if lost is not None and lost.ended is not None and lost.ended.outcome == "released":
-        # Released by the job itself, which needs no keeper any more.
+        # The job itself has released it and needs no keeper any more.
         return Released(ended=lost.ended)
     if lost is not None and not lost.max_hold_over:
         return lost

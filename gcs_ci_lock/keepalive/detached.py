@@ -22,14 +22,14 @@ _CREDENTIALS: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 class DetachedKeeper:
     """A `KeepAlive` in a background process.
 
-    The process is in a session of its own, works in "/", and holds no open file of ours: a job
-    whose standard output it kept open would never end (gitlab-runner#2880).
+    The process has its own session, its working directory is "/", and it inherits none of our open
+    files: a job whose standard output stayed open would never end (gitlab-runner#2880).
 
     Args:
         lease_file: names the lease.
-        file_lock: passed on to the process.
+        file_lock: the process inherits it.
         keeper: knows the lease's deadline before the process runs; it is never run here.
-        environ: of the process.
+        environ: the environment of the process.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class DetachedKeeper:
         self._started = False
 
     def start(self) -> None:
-        """Start the process, pass on the file lock, and wait until it works.
+        """Start the process, pass on the file lock, and wait until the process uses it.
 
         Raises:
             LockError: it did not start.
@@ -86,12 +86,12 @@ class DetachedKeeper:
         return False
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        # Nothing is imported from "/", and nothing from where we were told not to.
+        # Import nothing from "/", and respect the isolation that we were started with.
         isolation = "-I" if sys.flags.isolated else "-P"
         program = [sys.executable, isolation, "-m", "gcs_ci_lock", "keep"]
         program += ["--lease-file", str(self._lease_file.path)]
-        program += ["--mark", str(self._file_lock.descriptor)]
-        # Our own program, with arguments that we made.
+        program += ["--file-lock", str(self._file_lock.descriptor)]
+        # Our own program with our own arguments.
         return subprocess.Popen(  # noqa: S603
             program,
             stdin=subprocess.DEVNULL,
@@ -105,6 +105,6 @@ class DetachedKeeper:
 
 
 def _absolute(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with a credentials path that is right in "/" too."""
+    """Return the environment with a credentials path that is also valid in "/"."""
     path = environ.get(_CREDENTIALS)
     return {**environ, _CREDENTIALS: str(Path(path).absolute())} if path else dict(environ)

@@ -1,4 +1,4 @@
-"""How the lease of a job ended, from what its keeper said and what the record says."""
+"""How the lease of a job ended, according to its keeper and to the record."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from gcs_ci_lock.protocol.transitions import NotHeld
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordReplaced:
-    """The record does not know the lease: somebody has deleted or replaced it."""
+    """The lease is unknown to the record, which was deleted or replaced."""
 
     lost: Lost
 
@@ -23,8 +23,8 @@ def loss_before_release(
 
     Args:
         lease_ref: the lease.
-        status: the last that its keeper said, or None.
-        gone: whether there should be a keeper, and there is none.
+        status: the last status of its keeper, or None.
+        gone: whether the lease should have a keeper and has none.
     """
     if status is not None and status.phase == "lost":
         return status.lost
@@ -32,7 +32,7 @@ def loss_before_release(
 
 
 def keeper_gone(lease_ref: LeaseRef) -> Lost:
-    """Return the loss of a lease whose keeper has ended without a word."""
+    """Return the loss of a lease whose keeper ended without a report."""
     message = f"token {lease_ref.token}: its keeper is gone, and nothing renews it"
     return Lost(reason=LossReason.KEEPER_GONE, message=message)
 
@@ -44,11 +44,11 @@ def how_it_ended(
 
     Args:
         lease_ref: the lease.
-        known: what `loss_before_release` returned.
-        result: the release of the lease, by this call or an earlier one; or that it is not held.
+        known: as returned by `loss_before_release`.
+        result: the past lease, released now or earlier; or `NotHeld`.
     """
     if isinstance(result, PastLease):
-        # Whoever releases a lost lease notes the loss: every later step reports the same.
+        # The release of a lost lease notes its loss: every later step reports the same.
         return Lost(reason=result.loss, message=result.note) if result.loss else None
     if not lease_ref.token:
         return None

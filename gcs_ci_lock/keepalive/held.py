@@ -75,12 +75,12 @@ class HeldLock:
         return self.keepalive.lost()
 
     def release(self) -> ReleaseResult:
-        """Stop renewing and release the lease; the history notes a loss that is known by then.
+        """Stop renewing and release the lease; write a known loss to the history.
 
         Returns:
-            Released: the lease was ours to the end.
-            Lost: it was lost before; what the record still showed of it is released.
-            NotReleased: it could not be released, and ends by itself.
+            Released: we held the lease until now.
+            Lost: it was lost before; if the record still named it, it is released now.
+            NotReleased: it could not be released, and expires by itself.
         """
         lease = self.acquired.lease
         self.keepalive.pause()
@@ -93,7 +93,7 @@ class HeldLock:
         except LockError as error:
             return known or NotReleased(error=error)
         finally:
-            # The record first: a keeper that finds its lease released has nothing to report.
+            # After the record: a keeper that finds its lease released has no loss to report.
             self.keepalive.stop()
         if isinstance(result, Released):
             return known or result
@@ -129,7 +129,7 @@ class HeldLocks:
     ) -> "HeldLocks | TimedOut | Obsolete | Stopped":
         """Acquire all locks within one time to wait, or none of them.
 
-        Those that are acquired are renewed while the others are waited for, and paused at the end.
+        The leases are renewed during the wait for the other locks, and paused at the end.
 
         Args:
             requests: in the order of `LockSettings.requests`.
@@ -173,7 +173,7 @@ class HeldLocks:
             one.pause()
 
     def renewed_while(self, work: Callable[[], _T]) -> _T:
-        """Do something while the leases are renewed; return its result."""
+        """Return the result of `work`; renew the leases until it returns."""
         self.start()
         try:
             return work()
@@ -218,7 +218,7 @@ class HeldLocks:
         if not self.locks:
             return request
         first = self.locks[0]
-        # Also the time that keepers took to start.
+        # Includes the time in which keepers were started.
         since_first = first.lock.clock.boottime() - first.acquired.lease.sent_at
         names = tuple(one.name for one in self.locks)
         spent = first.acquired.waited + since_first

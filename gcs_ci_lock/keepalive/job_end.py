@@ -1,4 +1,4 @@
-"""Is the job over? As a keeper beside the job can see it."""
+"""Whether the job is over, as far as its keeper can see."""
 
 import threading
 from collections.abc import Callable
@@ -6,15 +6,13 @@ from pathlib import Path
 
 from gcs_ci_lock.platforms.github_job import TokenState
 
-# Seconds; three refusals are seen within 90 s, slow answers included.
+# Seconds; three refusals take at most 90 s, slow responses included.
 POLL_EVERY = 25.0
 MAX_REFUSALS = 3
 
 
 class JobEnd:
-    """Knows whether the job is over, as far as that can be seen.
-
-    A job that looks alive may be over all the same.
+    """Finds out whether the job is over; a job that seems to run may be over nevertheless.
 
     Args:
         event: a file that the runner deletes when the job is over, or None.
@@ -27,7 +25,7 @@ class JobEnd:
 
     @classmethod
     def watching(cls, event_path: str) -> "JobEnd":
-        """Watch the runner's event file; one that does not exist now is not looked at again.
+        """Return one that watches the runner's event file, if that file exists now.
 
         Args:
             event_path: the file, or "".
@@ -45,16 +43,16 @@ class JobEnd:
 
     def token_answered(self, state: TokenState) -> None:
         """Note how GitHub answered to the job's token just now."""
-        # A token that was never accepted shows nothing: it may have expired long before.
+        # A token that was never accepted proves nothing: it may have expired long ago.
         self._accepted = self._accepted or state == "accepted"
-        # After that the lease is being released: a late answer does not bring the job back.
+        # After the last refusal the lease is being released: a late response changes nothing.
         if self._accepted and self._refusals < MAX_REFUSALS:
             self._refusals = self._refusals + 1 if state == "refused" else 0
 
     def poll_in_background(self, ask: Callable[[], TokenState]) -> None:
-        """Ask in a thread of its own, so that no renewal waits for the answer.
+        """Poll GitHub in a thread, so that no renewal waits for a response.
 
-        An answer that never ends stops the polling: then the end of the job is not seen this way.
+        A response that never ends stops the polling: the end of the job is not noticed this way.
 
         Args:
             ask: asks GitHub whether it accepts the job's token; may block.

@@ -1,6 +1,6 @@
 """Renew a lease until stopped, until it is lost, or until max-hold is over.
 
-A loss shows on the boot clock alone: a renewal that hangs does not delay it. Ask `lost()`; do not
+The boot clock alone shows a loss, so a renewal that hangs does not delay it. Call `lost()`; do not
 wait for the loop. The numbers R1 to R6 are those of docs/protocol.md.
 
 In model/lock.pml: acknowledged, no_renewal_after_give_up, no_false_loss.
@@ -21,14 +21,14 @@ RENEW_SPREAD = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperStopped:
-    """The keeper was told to stop; the lease is still ours, and is to be released."""
+    """The keeper was stopped; the lease is still ours and must be released."""
 
 
 class Keeper:
-    """Renews one lease. `run` runs in one thread; everything else may be asked from any.
+    """Renews one lease. `run` runs in one thread; any thread may use everything else.
 
     Args:
-        lock: nobody else uses it while `run` runs.
+        lock: must not be used by another thread while `run` runs.
         lease: the lease, just acquired or adopted.
         random: jitter.
         max_hold: seconds from `began` after which the lease is not renewed any more.
@@ -99,7 +99,7 @@ class Keeper:
 
         Args:
             stop: ends it.
-            renew_now: whether the first renewal is due immediately: it shows that renewing works.
+            renew_now: whether the first renewal is due now, to show that renewing works.
         """
         failures = 0
         due = self._lock.clock.boottime() if renew_now else self._next_due()
@@ -111,7 +111,7 @@ class Keeper:
                 continue
             try:
                 self._renew()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the deadline decides
+            except Exception as error:  # noqa: BLE001 - the deadline decides, whatever the error
                 self.trouble = str(error) if isinstance(error, LockError) else repr(error)
                 failures += 1
                 self.missed += 1
@@ -129,7 +129,7 @@ class Keeper:
         with self._guard:
             if isinstance(result, Lost):
                 self._lost = self._lost or result
-            # An answer that came after the deadline does not bring a lost lease back.
+            # A response after the deadline does not bring a lost lease back.
             elif self._lost is None and self._lease.believes_held(boot):
                 self._lease = result
                 self.trouble = ""

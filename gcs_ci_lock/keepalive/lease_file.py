@@ -1,8 +1,8 @@
-"""The lease file of `acquire`, `check` and `release`, and the lock on who works for it.
+"""The lease file of `acquire`, `check` and `release`, and the file lock of its keeper.
 
-LEASE_FILE holds the lease reference, mode 0600. LEASE_FILE.keeper is locked (flock) by `acquire`
-and then by the background keeper, for as long as they live. Its one line is the process number, and
-after the end a `LossReason` or "-" and a sentence.
+LEASE_FILE contains the lease reference, mode 0600. LEASE_FILE.keeper is locked (flock) by `acquire`
+and then by the background keeper, as long as they run. Its only line is the process number; after
+the end also a `LossReason` or "-", and a sentence.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ _TRIES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperInfo:
-    """Who works for a lease file.
+    """The keeper of a lease file.
 
     Attributes:
-        alive: whether a keeper, or an `acquire` that still waits, works for it.
-        pid: the process, 0 if not known.
-        ended: why the last one ended, for people; "" if it did not say.
+        alive: whether a keeper, or an `acquire` that still waits, uses the file.
+        pid: the process, or 0 if not known.
+        ended: why the last keeper ended, for people; "" if it did not report that.
         loss: why it lost the lease, or None.
     """
 
@@ -49,17 +49,17 @@ class LeaseFile:
     """A lease on disk.
 
     Args:
-        path: the file; KEEPER is kept beside it.
+        path: the file; LEASE_FILE.keeper is next to it.
 
     Raises:
-        UsageError: the path is relative to a folder that is gone.
+        UsageError: the path is relative to a directory that does not exist any more.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self.path = path.absolute()
         except OSError as error:
-            message = f"lease file {path}: the working directory is not there ({error.strerror})"
+            message = f"lease file {path}: the working directory is gone ({error.strerror})"
             raise UsageError(message) from None
         self.keeper_path = self.path.with_name(self.path.name + ".keeper")
         self._lease = ""
@@ -68,7 +68,7 @@ class LeaseFile:
         """Replace the file atomically, mode 0600.
 
         Raises:
-            UsageError: it cannot be written there.
+            UsageError: the file cannot be written.
         """
         try:
             write_private(self.path, lease_ref.to_json())
@@ -86,14 +86,14 @@ class LeaseFile:
         return lease_ref is not None and lease_ref.lease == lease
 
     def still_ours(self) -> bool:
-        """Return whether the file is still the one that this process wrote, if it wrote one."""
+        """Return whether the file is still as this process wrote it; True if it wrote none."""
         return not self._lease or self.names_lease(self._lease)
 
     def read(self) -> LeaseRef | None:
-        """Return the lease, or None if there is no such file.
+        """Return the lease, or None if the file does not exist.
 
         Raises:
-            UsageError: it exists, and is not what `write` left.
+            UsageError: the file is not as `write` writes it.
         """
         try:
             text = read_private(self.path)
@@ -111,37 +111,37 @@ class LeaseFile:
         return LeaseRef.from_json(text, source=f"lease file {self.path}")
 
     def remove(self) -> None:
-        """Delete the file and KEEPER, as far as they exist and we may."""
+        """Delete the file and LEASE_FILE.keeper; ignore errors."""
         for path in (self.path, self.keeper_path):
             with contextlib.suppress(OSError):
                 path.unlink()
 
     def discard(self) -> None:
-        """Delete KEEPER, and the file if this process wrote it."""
+        """Delete LEASE_FILE.keeper, and the file if this process wrote it."""
         if self._lease:
             self.remove()
         with contextlib.suppress(OSError):
             self.keeper_path.unlink()
 
     def keeper_info(self) -> KeeperInfo:
-        """Return who works for this file, and how the last one ended."""
+        """Return which keeper uses this file, and how the last one ended."""
         try:
             descriptor = open_regular(self.keeper_path, os.O_RDONLY)
         except OSError:
             return KeeperInfo(alive=False)
         with os.fdopen(descriptor, "rb") as file:
             alive = _locked_by_another(descriptor)
-            said = file.read(MAX_BYTES).decode(errors="replace")
-        pid, _, rest = said.partition(" ")
+            line = file.read(MAX_BYTES).decode(errors="replace")
+        pid, _, rest = line.partition(" ")
         reason, _, ended = rest.strip().partition(" ")
         loss = LossReason(reason) if reason in set(LossReason) else None
         number = int(pid) if pid.isdecimal() and len(pid) < 10 else 0  # noqa: PLR2004 - no pid is longer
         return KeeperInfo(alive=alive, pid=number, ended=printable(ended), loss=loss)
 
     def stop_keeper(self, clock: Clock, *, within: float) -> bool:
-        """Delete the file, which ends its keeper; return whether the keeper is gone.
+        """Delete the file, which ends its keeper; return whether the keeper has ended.
 
-        Sends no signal: process numbers mean nothing where containers share the folder.
+        Sends no signal: process numbers mean nothing if containers share the directory.
 
         Args:
             clock: for waiting.
@@ -150,7 +150,7 @@ class LeaseFile:
         until = clock.boottime() + within
         with contextlib.suppress(OSError):
             self.path.unlink()
-        while (mark := self.keeper_info()).alive and mark.pid != os.getpid():
+        while (keeper := self.keeper_info()).alive and keeper.pid != os.getpid():
             if clock.boottime() >= until:
                 return False
             clock.sleep(_LOOK_EVERY)
@@ -158,7 +158,7 @@ class LeaseFile:
 
 
 class KeeperFileLock:
-    """The lock (flock) of this process on a lease file; only its owner works for the file.
+    """The lock (flock) of this process on a lease file; only its owner uses the lease file.
 
     Args:
         descriptor: of the locked file, perhaps inherited from the process that started this one.
@@ -172,7 +172,7 @@ class KeeperFileLock:
         """Lock the file.
 
         Raises:
-            UsageError: another process has it, or it cannot be created there.
+            UsageError: another process has locked it, or it cannot be created.
         """
         for _ in range(_TRIES):
             try:
@@ -183,7 +183,7 @@ class KeeperFileLock:
             if _lock(descriptor) and _is_at(descriptor, lease_file.keeper_path):
                 return cls(descriptor)
             os.close(descriptor)
-            # A reader holds it for a moment.
+            # A reader locks it for a moment.
             clock.sleep(_LOOK_EVERY)
         message = (
             f"lease file {lease_file.path} is in use by another gcs-ci-lock. Run "
@@ -192,11 +192,11 @@ class KeeperFileLock:
         raise UsageError(message)
 
     def write_working(self) -> None:
-        """Note that this process works for the file."""
+        """Write that this process uses the lease file."""
         self._write("")
 
     def write_ended(self, ended: str, *, loss: LossReason | None = None) -> None:
-        """Note why this process ends.
+        """Write why this process ends.
 
         Args:
             ended: one sentence for people.
@@ -205,7 +205,7 @@ class KeeperFileLock:
         self._write(f"{loss or '-'} {ended}")
 
     def close(self) -> None:
-        """Leave the lock to the process that has inherited it."""
+        """Leave the lock to the process that inherited it."""
         os.close(self.descriptor)
 
     def _write(self, text: str) -> None:
@@ -222,7 +222,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether the file is still the one of that name, and not deleted meanwhile."""
+    """Return whether the open file is still the one at that path, and was not deleted."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except OSError:
@@ -231,7 +231,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 def _locked_by_another(descriptor: int) -> bool:
     try:
-        # Shared: two that look do not take each other for a keeper.
+        # Shared: two readers do not look like keepers to each other.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -1,6 +1,6 @@
 """A reference to a lease, by which another process of the same job adopts it.
 
-It is what the lease file and the action's state hold: small, printable, and without secrets.
+The lease file and the action's state contain it: small, printable, and without secrets.
 """
 
 import json
@@ -27,19 +27,19 @@ _Choice = TypeVar("_Choice", bound=str)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRef:
-    """Which lease of which lock.
+    """A lease of a lock.
 
     Attributes:
         bucket: gs://BUCKET/PREFIX.
         name: the lock.
         lease: the lease id.
-        token: the fencing token; 0 while the lease is only asked for.
-        ttl_s: seconds from a renewal to its expiry.
-        max_hold_s: seconds after which the lease is renewed no more.
+        token: the fencing token; 0 before the grant.
+        ttl_s: seconds from a renewal to the expiry.
+        max_hold_s: seconds after which the lease is not renewed any more.
         keeper: what renews it.
         endpoint: another storage endpoint than Google's, or "".
-        waited_s: seconds from asking to the grant.
-        granted_at: server time of the grant, seconds since 1970; 0 while only asked for.
+        waited_s: seconds from the first request to the grant.
+        granted_at: server time of the grant, seconds since the epoch; 0 before the grant.
         on_lost: what the job does when the lease is lost.
     """
 
@@ -65,7 +65,7 @@ class LeaseRef:
         keeper: KeeperKind,
         on_lost: OnLost = "fail",
     ) -> "LeaseRef":
-        """Return the reference to a lease id that is about to be claimed: nothing is granted."""
+        """Return the reference to a lease id that is about to be claimed, before the grant."""
         return cls(
             bucket=str(request.paths.location),
             name=request.paths.name,
@@ -111,11 +111,11 @@ class LeaseRef:
         """Read what `to_json` returned.
 
         Args:
-            text: that, or something else.
-            source: where it came from, for the error.
+            text: untrusted.
+            source: where the text came from, for the error.
 
         Raises:
-            UsageError: it is something else.
+            UsageError: the text is not what `to_json` returns.
         """
         try:
             return cls._from_json(text)
@@ -144,7 +144,7 @@ class LeaseRef:
             on_lost=_one_of(reader, "on_lost", ON_LOST),
         )
         reader.finish()
-        # The same rules as for what a user writes: a state file is foreign text too.
+        # Validate them as if a user wrote them: a state file is foreign text too.
         _ = (lease_ref.paths, lease_ref.timing)
         return lease_ref
 

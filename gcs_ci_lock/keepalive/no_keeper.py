@@ -1,11 +1,11 @@
-"""Strategy 4: nobody renews; the lease is as long as max-hold needs."""
+"""Strategy 4: nothing renews the lease; it lasts as long as max-hold needs."""
 
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.locking.lease import Lost
 
 
 class NoKeeper:
-    """A `KeepAlive` that does nothing but watch the deadline.
+    """A `KeepAlive` that only watches the deadline.
 
     Args:
         keeper: knows the lease's deadline; it is never run.

@@ -7,9 +7,9 @@ from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.ports import Stop
 
-# Seconds between two looks at a lease that is held.
+# Seconds between two checks of a lease that is held.
 LOOK_EVERY: Final = 0.5
-# A renewal in flight ends by its time limit, or this many seconds later: a server may drip.
+# A renewal in flight ends by its time limit, or so many seconds later if the server is slow.
 STUCK_AFTER: Final = 2.0
 
 
@@ -19,7 +19,7 @@ class KeeperThread:
     Also a context manager.
 
     Args:
-        keeper: nobody else uses its lock meanwhile.
+        keeper: renews the lease; no other thread may use its lock meanwhile.
         renew_now: whether the first renewal is due immediately.
     """
 
@@ -57,7 +57,7 @@ class KeeperThread:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a renewal is in flight: two writes of one lease must never be."""
+        """Whether a renewal is in flight: two writes of one lease must never be in flight."""
         return self._thread is not None and self._thread.is_alive()
 
     def wait(self, stop: Stop) -> Lost | None:

@@ -1,6 +1,6 @@
-"""Strategy 3: a container beside the job renews the lease; the only importer of docker.
+"""Strategy 3: a sidecar container renews the lease; the only importer of docker.
 
-The processes of a container action end with its step. What renews the lease after that is another
-container of the same image, started through the engine's socket. It is found, heard and stopped by
-the lease id in its label. Nothing is imported here: `messages` is cheap, docker is not.
+The processes of a container action end with its step. After that, another container of the same
+image renews the lease, started through the engine's socket. The lease id in its label identifies
+it. Nothing is imported here: `messages` is cheap, docker is not.
 """

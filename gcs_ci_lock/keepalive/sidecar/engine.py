@@ -1,4 +1,4 @@
-"""A Docker engine: find ourselves in it, start a keeper beside us, find one again."""
+"""A Docker engine: find our own container in it, start a keeper, find a keeper again."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,30 +27,34 @@ STEP_LABEL: Final = "gcs-ci-lock.step"
 PROGRAM: Final = ["/usr/local/bin/gcs-ci-lock", "keep-sidecar"]
 REQUEST_TIMEOUT = 20
 START_WITHIN = 30.0
-_MOST_HOPS = 3
+_MAX_HOPS = 3
 _SOCKET = "unix:///var/run/docker.sock"
 
 
 class Engine:
-    """A Docker engine, or one that speaks its API."""
+    """A Docker engine, or a server with its API.
+
+    Args:
+        client: must be connected.
+        clock: its boot time counts.
+    """
 
     def __init__(self, client: docker.DockerClient, clock: Clock) -> None:
-        """Take a connected client."""
         self._client = client
         self._clock = clock
 
     def own_container(self, *, mark: str, event: str) -> OwnContainer:
         """Find our own container.
 
-        Neither the hostname nor /proc names it where a container shares another's network. What
-        always tells: a file that only we have.
+        A file that only we have identifies it. Neither the hostname nor /proc do so if the
+        container shares another one's network.
 
         Args:
-            mark: a name that no other container's file has.
+            mark: a name that no file of another container has.
             event: the path of the runner's event file, or "".
 
         Raises:
-            NoSidecar: it is not among the engine's containers.
+            SidecarUnavailable: it is not among the engine's containers.
         """
         path = Path("/tmp") / f"gcs-ci-lock-{mark}"  # noqa: S108 - the name is random
         try:
@@ -68,66 +72,66 @@ class Engine:
         except ENGINE_ERRORS as error:
             raise SidecarUnavailable(describe(error)) from None
 
-    def start(self, home: OwnContainer, spec: KeeperSpec, *, step: str) -> KeeperContainer:
-        """Start a keeper beside our own container, and wait for its first acknowledged renewal.
+    def start(self, own: OwnContainer, spec: KeeperSpec, *, step: str) -> KeeperContainer:
+        """Start a keeper next to our own container, and wait for its first acknowledged renewal.
 
         Args:
-            home: our own container.
-            spec: goes through the keeper's standard input, and is to be seen nowhere.
+            own: our own container.
+            spec: sent through the keeper's standard input; it must be visible nowhere else.
             step: by which the post step finds the keeper again.
 
         Raises:
-            NoSidecar: it could not be started, or does not renew; it is gone again then.
+            SidecarUnavailable: the keeper could not be started or does not renew; it was removed.
         """
         lease = spec.lease_ref.lease
-        labels = {**home.labels, LEASE_LABEL: lease, STEP_LABEL: step}
+        labels = {**own.labels, LEASE_LABEL: lease, STEP_LABEL: step}
         try:
             container = self._client.containers.create(
-                home.image,
+                own.image,
                 PROGRAM,
                 name=f"gcs-ci-lock-{lease}",
                 labels=labels,
-                # A client configuration's proxies can contain passwords, and would be variables.
+                # The proxies of a client configuration can contain passwords.
                 use_config_proxy=False,
-                **container_options(home),
+                **container_options(own),
             )
         except ENGINE_ERRORS as error:
             raise SidecarUnavailable(describe(error)) from None
-        keeping = KeeperContainer(container, self._clock)
+        keeper = KeeperContainer(container, self._clock)
         try:
-            said = AttachedStreams(container)
+            streams = AttachedStreams(container)
             container.start()
-            said.send(spec.to_json() + "\n")
-            problem = said.wait_for_first_status(START_WITHIN)
+            streams.send(spec.to_json() + "\n")
+            problem = streams.wait_for_first_status(START_WITHIN)
         except ENGINE_ERRORS as error:
             problem = describe(error)
         if problem:
-            keeping.remove()
-            message = f"the keeper's container does not keep the lease: {problem}"
+            keeper.remove()
+            message = f"the keeper's container does not renew the lease: {problem}"
             raise SidecarUnavailable(message)
-        return keeping
+        return keeper
 
     def find_keeper(self, lease: str) -> KeeperContainer | None:
-        """Return the keeper of a lease, even one that was made and never started; or None.
+        """Return the keeper of a lease, even one that was created but never started; or None.
 
         Raises:
-            NoSidecar: the engine does not tell.
+            SidecarUnavailable: the engine does not answer.
         """
         return next(iter(self._keepers(LEASE_LABEL, lease, lambda _: True)), None)
 
-    def find_keepers_of_step(self, step: str, home: OwnContainer) -> list[KeeperContainer]:
-        """Return the keepers that a step of this very job has started.
+    def find_keepers_of_step(self, step: str, own: OwnContainer) -> list[KeeperContainer]:
+        """Return the keepers that a step of this job has started.
 
         Args:
             step: as given to `start`.
-            home: two jobs on one engine have different event files.
+            own: two jobs on one engine have different event files.
 
         Raises:
-            NoSidecar: the engine does not tell.
+            SidecarUnavailable: the engine does not answer.
         """
-        if home.folder is None:
+        if own.folder is None:
             return []
-        source = home.folder["Source"]
+        source = own.folder["Source"]
         return self._keepers(STEP_LABEL, step, lambda mounts: source in mounts)
 
     def _keepers(
@@ -146,7 +150,7 @@ class Engine:
             try:
                 stream, _ = api.get_archive(summary["Id"], str(path))
             except APIError:
-                # Another's, or one that has just ended.
+                # It is another one, or has just ended.
                 continue
             stream.close()
             return cast("Mapping[str, Any]", api.inspect_container(summary["Id"]))
@@ -158,20 +162,20 @@ class Engine:
 
     def _network_of(self, own: Mapping[str, Any]) -> str:
         mode = str(own["HostConfig"]["NetworkMode"])
-        for _ in range(_MOST_HOPS):
+        for _ in range(_MAX_HOPS):
             kind, _, other = mode.partition(":")
             if kind != "container":
                 break
-            # The other one may end before the keeper does, and its network with it.
+            # The other container, and its network, may end before the keeper does.
             mode = str(self._client.api.inspect_container(other)["HostConfig"]["NetworkMode"])
         return mode
 
 
 def connect(environ: Mapping[str, str], clock: Clock) -> Engine:
-    """Return the engine whose socket the runner has given to us.
+    """Return the engine whose socket the runner gives to us.
 
     Raises:
-        NoSidecar: there is none, or it refuses.
+        SidecarUnavailable: there is no engine, or it refuses.
     """
     where = environ.get("DOCKER_HOST", "") or _SOCKET
     path = Path(where.removeprefix("unix://"))

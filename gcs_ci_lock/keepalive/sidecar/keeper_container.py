@@ -1,4 +1,4 @@
-"""One keeper's container: hear it, stop it."""
+"""The container of one keeper: read its output, stop it."""
 
 import contextlib
 import queue
@@ -17,18 +17,18 @@ from gcs_ci_lock.ports import Clock
 from gcs_ci_lock.protocol.text import printable
 
 LEASE_LABEL: Final = "gcs-ci-lock.lease"
-MOST_LINES = 200
-# A keeper that is stopped releases within its own patience of 20 s.
+MAX_LINES = 200
+# Seconds; a keeper that is stopped tries for 20 s to release.
 STOP_WITHIN = 30.0
 _REMOVED_WITHIN = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperOutput:
-    """What a keeper has said so far.
+    """What a keeper has printed so far.
 
     Attributes:
-        news: its last news, or None.
+        status: its last status, or None.
         lines: its last lines for people.
     """
 
@@ -37,25 +37,29 @@ class KeeperOutput:
 
 
 class KeeperContainer:
-    """One keeper's container."""
+    """The container of one keeper.
+
+    Args:
+        container: has the lease's label.
+        clock: its boot time counts.
+    """
 
     def __init__(self, container: Container, clock: Clock) -> None:
-        """Take a container that carries the lease's label."""
         self._container = container
         self._clock = clock
 
     @property
     def lease(self) -> str:
-        """The lease id that it keeps."""
+        """The id of the lease that it renews."""
         return str(self._container.labels.get(LEASE_LABEL, ""))
 
     @property
     def runs(self) -> bool:
-        """Tell whether it was started, and has not ended: one that is paused may go on."""
+        """Whether it was started and has not ended; one that is paused may continue."""
         return str(self._container.status) in ("running", "paused", "restarting")
 
     def output(self) -> KeeperOutput:
-        """Return what it has said; a container that is gone has said nothing."""
+        """Return what it has printed; nothing if the container is gone."""
         try:
             out, err = (self._logs(stdout=out, follow=False) for out in (True, False))
             return _parse_output(b"".join(out), b"".join(err))
@@ -63,15 +67,15 @@ class KeeperContainer:
             return KeeperOutput()
 
     def stop(self) -> KeeperOutput:
-        """Let it release the lease and end; return all that it said.
+        """Let it release the lease and end; return its output.
 
-        One that does not end in time is killed.
+        A container that does not end in time is killed.
         """
         if not self.runs:
             self.remove()
             return KeeperOutput()
-        # It removes itself when it ends: what it says has to be heard meanwhile. Not by attaching:
-        # that forgets what was said before, if the end comes soon.
+        # It removes itself when it ends, so its output must be read meanwhile. Attaching would lose
+        # earlier output if it ends soon.
         listeners = [_Listener(self._logs, stdout=out) for out in (True, False)]
         with contextlib.suppress(*ENGINE_ERRORS):
             self._container.kill(signal="SIGTERM")
@@ -79,14 +83,14 @@ class KeeperContainer:
         for listener in listeners:
             listener.join(max(until - self._clock.boottime(), 0.0))
         self.remove()
-        out, err = (listener.heard() for listener in listeners)
+        out, err = (listener.output() for listener in listeners)
         return _parse_output(out, err)
 
     def _logs(self, *, stdout: bool, follow: bool) -> Iterator[bytes]:
         return cast(
             "Iterator[bytes]",
             self._container.logs(
-                stdout=stdout, stderr=not stdout, tail=MOST_LINES, stream=True, follow=follow
+                stdout=stdout, stderr=not stdout, tail=MAX_LINES, stream=True, follow=follow
             ),
         )
 
@@ -95,7 +99,7 @@ class KeeperContainer:
         with contextlib.suppress(*ENGINE_ERRORS):
             self._container.remove(force=True)
         until = self._clock.boottime() + _REMOVED_WITHIN
-        # An engine that is removing it already answers at once.
+        # If the engine is removing it already, the request returns before it is gone.
         while self._exists() and self._clock.boottime() < until:
             self._clock.sleep(0.05)
 
@@ -108,45 +112,48 @@ class KeeperContainer:
 
 
 class _Listener(threading.Thread):
-    """Hears one stream of a container to its end."""
+    """Reads one stream of a container to its end."""
 
     def __init__(self, logs: Callable[..., Iterator[bytes]], *, stdout: bool) -> None:
         super().__init__(name="listener", daemon=True)
         self._chunks: Iterable[bytes] = ()
-        self._heard: list[bytes] = []
+        self._output: list[bytes] = []
         with contextlib.suppress(*ENGINE_ERRORS):
-            # The request is made here, before anybody ends the container.
+            # The request is made here, before the container is stopped.
             self._chunks = logs(stdout=stdout, follow=True)
         self.start()
 
     def run(self) -> None:
         with contextlib.suppress(*ENGINE_ERRORS):
             for chunk in self._chunks:
-                self._heard.append(chunk)
+                self._output.append(chunk)
 
-    def heard(self) -> bytes:
+    def output(self) -> bytes:
         self.join(1.0)
-        return b"".join(self._heard)
+        return b"".join(self._output)
 
 
 class AttachedStreams:
-    """The standard streams of a container that is about to start."""
+    """The standard streams of a container that is about to start.
+
+    Args:
+        container: the constructor attaches to it, which must happen before it starts.
+    """
 
     def __init__(self, container: Container) -> None:
-        """Attach to it."""
         params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         self._stream = cast("Any", container.attach_socket(params=params))
-        # What docker returns here wraps the socket for reading only.
+        # Docker returns the socket in a wrapper that can only read.
         self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
         self._frames: queue.Queue[tuple[int, bytes] | None] = queue.Queue()
 
     def send(self, text: str) -> None:
-        """Send a text to its standard input, and close it."""
+        """Send a text to its standard input and close that."""
         self._socket.sendall(text.encode())
         self._socket.shutdown(socket.SHUT_WR)
 
     def wait_for_first_status(self, within: float) -> str:
-        """Wait for the first renewal; return what kept it from coming, or ""."""
+        """Wait for the first renewal; return why there was none, or ""."""
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
         out, err = bytearray(), bytearray()
         while True:
@@ -157,12 +164,13 @@ class AttachedStreams:
             if frame is not None:
                 stream, chunk = frame
                 (out if stream == STDOUT else err).extend(chunk)
-            now = _parse_output(bytes(out), bytes(err))
-            if now.status is not None and now.status.phase == "keeping":
+            output = _parse_output(bytes(out), bytes(err))
+            status = output.status
+            if status is not None and status.phase == "keeping":
                 return ""
-            if frame is None or (now.status is not None and now.status.final):
-                last = now.lines[-1] if now.lines else "it said nothing"
-                return now.status.reason if now.status else last
+            if frame is None or (status is not None and status.final):
+                last = output.lines[-1] if output.lines else "it printed nothing"
+                return status.reason if status else last
 
     def _listen(self) -> None:
         with contextlib.suppress(*ENGINE_ERRORS, ValueError):
@@ -172,7 +180,7 @@ class AttachedStreams:
 
 
 def _parse_output(out: bytes, err: bytes) -> KeeperOutput:
-    status = [KeeperStatus.from_json(line) for line in out.decode(errors="replace").splitlines()]
-    told = [one for one in status if one is not None]
+    parsed = (KeeperStatus.from_json(line) for line in out.decode(errors="replace").splitlines())
+    statuses = [status for status in parsed if status is not None]
     lines = [printable(line) for line in err.decode(errors="replace").splitlines() if line.strip()]
-    return KeeperOutput(status=told[-1] if told else None, lines=lines[-MOST_LINES:])
+    return KeeperOutput(status=statuses[-1] if statuses else None, lines=lines[-MAX_LINES:])

@@ -1,4 +1,4 @@
-"""Strategy 3: a container beside the job renews the lease; launched without waiting for ever."""
+"""Strategy 3: a sidecar container renews the lease; its launch has a time limit."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _LOOK_EVERY: Final = 0.2
 
 
 class LaunchAttempt:
-    """One launch of a keeper in a thread: an engine may hang at any request.
+    """One launch of a keeper in a thread, because an engine may hang at any request.
 
     Args:
         launch: returns the keeper that renews; raises SidecarUnavailable.
@@ -35,7 +35,7 @@ class LaunchAttempt:
         self._thread = threading.Thread(target=self._run, name="launch", daemon=True)
 
     def result(self, stop: Stop, clock: Clock, *, within: float) -> KeeperContainer | None:
-        """Launch the keeper and wait for it; None: a stop was requested, and none will run.
+        """Launch the keeper and wait for it; None: a stop was requested, and no keeper will run.
 
         Args:
             stop: ends the waiting.
@@ -70,7 +70,7 @@ class LaunchAttempt:
             self._container = container
             late = self._abandoned
         if late:
-            # Nothing waits for it any more, and its lease is released.
+            # The launch was abandoned, and its lease is released.
             container.remove()
 
 
@@ -108,7 +108,7 @@ class SidecarKeeper:
 
     Args:
         launcher: starts the container.
-        spec: what the keeper gets.
+        spec: the lease, and what the keeper needs to renew it.
         keeper: knows the lease's deadline while no container renews it; it is never run.
     """
 
@@ -128,7 +128,7 @@ class SidecarKeeper:
             self._container = self._launcher.launch(self._spec)
 
     def pause(self) -> None:
-        """Do nothing: the container goes on until `stop`."""
+        """Do nothing: the container continues until `stop`."""
 
     def stop(self) -> None:
         """Stop the container: its lease has ended."""

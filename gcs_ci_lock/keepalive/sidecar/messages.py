@@ -1,7 +1,7 @@
-"""What a sidecar keeper gets at its start, and what it reports of its work.
+"""What a sidecar keeper gets at its start, and what it reports.
 
-Both travel as one line of JSON: the spec through the keeper's standard input, because it contains
-secrets; the status through its standard output.
+Both are one line of JSON: the spec on the keeper's standard input, because it contains secrets; the
+status on its standard output.
 """
 
 import json
@@ -24,11 +24,11 @@ PHASES: Final[tuple[KeeperPhase, ...]] = get_args(KeeperPhase)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperSpec:
-    """A lease to renew, and everything that this needs; secret.
+    """A lease to renew, and all that a keeper needs for it; secret.
 
     Attributes:
         lease_ref: the lease.
-        job: how the end of the job is seen.
+        job: how to find out that the job is over, and how to cancel its run.
         credentials: for the bucket.
         proxies: variables that name proxies; they can contain passwords.
     """
@@ -59,11 +59,11 @@ class KeeperSpec:
         """Read what `to_json` returned.
 
         Args:
-            text: that, or something else.
-            source: where it came from, for the error.
+            text: untrusted.
+            source: where the text came from, for the error.
 
         Raises:
-            UsageError: it is something else; nothing of the text is in the message.
+            UsageError: the text is not what `to_json` returns; the message shows nothing of it.
         """
         try:
             reader = JsonReader("the spec", parse_json(text.encode(errors="surrogatepass")))
@@ -84,11 +84,11 @@ class KeeperSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperStatus:
-    """What a keeper reports of its work.
+    """The status of a keeper.
 
     Attributes:
         phase: keeping: the last renewal succeeded; missing: it failed; lost; released; failed: the
-            keeper ends and does not know what became of the lease.
+            keeper ends without knowing how the lease ended.
         beats: renewals that were acknowledged.
         missed: renewals that were not.
         reason: why, for people.
@@ -103,7 +103,7 @@ class KeeperStatus:
 
     @property
     def lost(self) -> Lost | None:
-        """The loss that it reports, or None."""
+        """The reported loss, or None."""
         if self.phase != "lost":
             return None
         return Lost(reason=self.loss or LossReason.KEEPER_GONE, message=self.reason)

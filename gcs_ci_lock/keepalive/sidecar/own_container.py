@@ -1,4 +1,4 @@
-"""Our own container, and what another one beside it looks like."""
+"""Our own container, and the options of a keeper's container next to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from docker.types import LogConfig, Mount
 
-# "nobody" of distroless images: no account of ours, and not root.
+# The user "nonroot" of distroless images: no account of ours, and not root.
 USER: Final = "65532:65532"
 MEMORY: Final = "128m"
-MOST_PROCESSES: Final = 64
+MAX_PROCESSES: Final = 64
 _RUNNER_LABEL_LENGTH = 6
 
 
@@ -20,8 +20,8 @@ class OwnContainer:
 
     Attributes:
         image: the image's digest.
-        network: the network mode that another container must have to be in the same network.
-        labels: those by which the runner finds its own containers.
+        network: the network mode with which another container joins the same network.
+        labels: by which the runner finds its own containers.
         folder: the mount in which the runner's event file is, or None.
     """
 
@@ -31,10 +31,10 @@ class OwnContainer:
     folder: Mapping[str, Any] | None
 
 
-def container_options(home: OwnContainer) -> dict[str, Any]:
-    """Return the options of a container that can do nothing but keep a lease."""
-    folder = home.folder
-    # Nothing of the job but where its end can be seen, and nothing of it can be changed.
+def container_options(own: OwnContainer) -> dict[str, Any]:
+    """Return the options of a container that can only renew a lease."""
+    folder = own.folder
+    # Only the directory of the event file, which shows the end of the job; it cannot be changed.
     mounts = (
         [
             Mount(
@@ -56,12 +56,12 @@ def container_options(home: OwnContainer) -> dict[str, Any]:
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": MEMORY,
         "memswap_limit": MEMORY,
-        "pids_limit": MOST_PROCESSES,
+        "pids_limit": MAX_PROCESSES,
         "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=8m"},  # noqa: S108 - inside the container
-        "network_mode": home.network,
+        "network_mode": own.network,
         "mounts": mounts,
         "environment": {},
-        # Readable by the engine whatever its own setting is, and never large.
+        # The engine can read this log whatever its default is, and it stays small.
         "log_config": LogConfig(type="json-file", config={"max-size": "1m", "max-file": "1"}),
     }
 
@@ -79,7 +79,7 @@ def runner_labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def mount_of(mounts: list[Mapping[str, Any]], event: str) -> Mapping[str, Any] | None:
-    """Return the innermost mount that a path is in, or None."""
+    """Return the innermost mount that contains a path, or None."""
     around = [
         mount
         for mount in mounts
