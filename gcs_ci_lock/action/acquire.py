@@ -155,7 +155,7 @@ class Acquirer:
             case Obsolete():
                 report_obsolete(self.step, request, outcome, skip=skip)
             case Stopped():
-                self.step.say(f'Stopped waiting for lock "{name}"')
+                self.step.log(f'Stopped waiting for lock "{name}"')
         return outcome
 
     def _discard(self, acquisition: Acquisition, name: str) -> None:

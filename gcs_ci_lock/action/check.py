@@ -38,7 +38,7 @@ def check(
         if (lost := _loss(step, spec, engine, open_lease)) is not None:
             step.set_output("outcome", "lost")
             raise lease_lost(lease_ref.name, lost)
-        step.say(f'Lock "{lease_ref.name}" is held: fencing token {lease_ref.token}')
+        step.log(f'Lock "{lease_ref.name}" is held: fencing token {lease_ref.token}')
     return 0
 
 

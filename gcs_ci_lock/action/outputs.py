@@ -65,7 +65,7 @@ def _tell_one(step: GitHubStep, held: HeldLock, how: str) -> None:
     acquired = held.acquired
     lease, previous = acquired.lease, acquired.previous
     line = acquired_line(held.name, acquired.waited, lease.token, how)
-    step.say(line)
+    step.log(line)
     if acquired.waited >= WORTH_A_NOTICE:
         step.notice(line)
     for ended in acquired.took_over:
@@ -108,9 +108,9 @@ def report_release(step: GitHubStep, held: HeldLock, result: ReleaseResult) -> N
     """Report how one release ended; a loss is reported by whoever acts on it."""
     match result:
         case Released():
-            step.say(released_line(held.name, held.acquired.lease.token))
+            step.log(released_line(held.name, held.acquired.lease.token))
         case Lost() if result.max_hold_over:
-            step.say(released_line(held.name, held.acquired.lease.token))
+            step.log(released_line(held.name, held.acquired.lease.token))
         case NotReleased():
             ttl = held.request.timing.ttl
             step.error(not_released_line(held.name, result.error, ttl=ttl))

@@ -111,7 +111,7 @@ def _release_by_label(
 def _let_release(step: GitHubStep, container: KeeperContainer) -> int:
     status = container.stop().status
     if status is not None and status.phase == "released":
-        step.say(f"Released the lock of lease {container.lease}, by its keeper")
+        step.log(f"Released the lock of lease {container.lease}, by its keeper")
         return 0
     reason = status.reason if status else "it printed nothing"
     step.error(f"The keeper of lease {container.lease} did not release it: {reason}")
@@ -119,7 +119,7 @@ def _let_release(step: GitHubStep, container: KeeperContainer) -> int:
 
 
 def _nothing(step: GitHubStep) -> int:
-    step.say("Nothing to release: this step holds no lock")
+    step.log("Nothing to release: this step holds no lock")
     return 0
 
 
@@ -133,9 +133,9 @@ def _report(
     loss = ending.loss_of(lease_ref)
     if loss is None:
         if ending.error is None and lease_ref.token:
-            step.say(released_line(lease_ref.name, lease_ref.token))
+            step.log(released_line(lease_ref.name, lease_ref.token))
         elif ending.error is None:
-            step.say(f'Nothing to release: lock "{lease_ref.name}" was not acquired')
+            step.log(f'Nothing to release: lock "{lease_ref.name}" was not acquired')
         return code
     if isinstance(ending.loss, RecordReplaced):
         # Whoever deleted the record is responsible; the job did nothing wrong.

@@ -44,7 +44,7 @@ def release(
                 cancelled=ending.run_cancelled,
             )
         state.discard_everywhere(spec)
-        step.say(released_line(lease_ref.name, lease_ref.token))
+        step.log(released_line(lease_ref.name, lease_ref.token))
         return 0
 
     codes = [release_one(spec) for spec in reversed(leases_of_job(step, state))]

@@ -1,7 +1,7 @@
-"""GitHub Actions: who we are, and the one place that speaks to the runner.
+"""GitHub Actions: which job this is, and everything that is written for the runner.
 
-Whatever text comes in, nothing that is written here can become another command, output, state or
-variable than the one meant. Works the same under act, Gitea and Forgejo.
+Foreign text can never become another command, output, state or variable than intended. Works the
+same with act, Gitea and Forgejo.
 
 Source: actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`.
 """
@@ -32,7 +32,7 @@ def owner(environ: Mapping[str, str]) -> Owner:
     """Return the job that this process belongs to."""
     get = environ.get
     repository, run = get("GITHUB_REPOSITORY", ""), get("GITHUB_RUN_ID", "")
-    # Gitea and Forgejo count the attempts of each job, not of the run: theirs prove nothing.
+    # Gitea and Forgejo count the attempts of each job, not of the run: those prove nothing.
     attempt = "" if counts_attempts_of_jobs(environ) else get("GITHUB_RUN_ATTEMPT", "")
     server = get("GITHUB_SERVER_URL", "")
     url = f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
@@ -54,7 +54,7 @@ def owner(environ: Mapping[str, str]) -> Owner:
 
 
 def counts_attempts_of_jobs(environ: Mapping[str, str]) -> bool:
-    """Tell whether this is Gitea or Forgejo, which have each job count its own attempts.
+    """Return whether this is Gitea or Forgejo, where each job counts its own attempts.
 
     Source: gitea/act_runner and forgejo/runner, which set these variables.
     """
@@ -62,26 +62,26 @@ def counts_attempts_of_jobs(environ: Mapping[str, str]) -> bool:
 
 
 def log_group(environ: Mapping[str, str], write: Callable[[str], object]) -> Show:
-    """Return what prints lines folded away under a title."""
+    """Return what prints folded lines under a title."""
     return GitHubStep(environ, write=write, delimiter=SystemRandom().lease_id).group
 
 
 def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
-    """Return what asks whether a run attempt is over; None: it cannot be asked.
+    """Return what asks whether a run attempt is over; None: that is not possible.
 
     Args:
-        environ: GITHUB_API_URL and GITHUB_SERVER_URL, github.com without both of them; and
+        environ: GITHUB_API_URL and GITHUB_SERVER_URL, by default those of github.com; and
             GITHUB_TOKEN.
-        token: counts before GITHUB_TOKEN; "" if none was given; secret.
+        token: takes precedence over GITHUB_TOKEN; "" if none was given; secret.
     """
     token = token or environ.get("GITHUB_TOKEN", "")
     api_url, server_url = environ.get("GITHUB_API_URL", ""), environ.get("GITHUB_SERVER_URL", "")
     if not api_url and not server_url:
         api_url, server_url = _PUBLIC
-    # Under act every run has the number 1.
+    # With act every run has the number 1.
     if environ.get("ACT") == "true" or counts_attempts_of_jobs(environ):
         return None
-    # One address alone could belong to another server.
+    # If only one address is set, the other one could be that of another server.
     if not (token and api_url and server_url):
         return None
     # Imports `requests`, which few commands need.
@@ -92,7 +92,13 @@ def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
 
 
 class GitHubStep:
-    """One step of a job, as the runner sees it."""
+    """One step of a job, as the runner sees it.
+
+    Args:
+        environ: INPUT_*, STATE_* and GITHUB_*.
+        write: prints one line of the log.
+        delimiter: returns a new unguessable word at each call.
+    """
 
     def __init__(
         self,
@@ -101,48 +107,41 @@ class GitHubStep:
         write: Callable[[str], object],
         delimiter: Callable[[], str],
     ) -> None:
-        """Take the step's environment; nothing is written.
-
-        Args:
-            environ: INPUT_*, STATE_* and GITHUB_*.
-            write: prints one line of the log.
-            delimiter: returns a new unguessable word at each call.
-        """
         self._environ = environ
         self._write = write
         self._delimiter = delimiter
 
     def input(self, name: str, default: str = "") -> str:
-        """Return an input, trimmed; not set and empty are the same.
+        """Return an input, trimmed; an empty input counts as not set.
 
-        The runner keeps the dashes of a name and sets no default under act.
+        The runner keeps the dashes of a name, and act sets no defaults.
         """
         key = "INPUT_" + name.replace(" ", "_").upper()
         return self._environ.get(key, "").strip() or default
 
     def state(self, name: str) -> str | None:
-        """Return what `save_state` kept in the main step; None: nothing, or it is not handed on."""
+        """Return what the main stage saved; None: nothing, or the runner does not pass it on."""
         return self._environ.get(f"STATE_{name}")
 
     def save_state(self, name: str, value: str) -> None:
-        """Keep a value for the post step; the last one counts."""
+        """Save a value for the post stage; the last one counts."""
         self._file_command("GITHUB_STATE", name, value)
 
     def set_output(self, name: str, value: str) -> None:
-        """Give a value to later steps."""
+        """Set an output for later steps."""
         self._file_command("GITHUB_OUTPUT", name, value)
 
     def add_summary(self, markdown: str) -> None:
-        """Add to the page of the run; what does not fit is left out whole."""
+        """Add to the summary of the run, unless it is too large."""
         if len(markdown.encode(errors="replace")) < _SUMMARY_LIMIT:
             self._append("GITHUB_STEP_SUMMARY", markdown + "\n")
 
-    def say(self, line: str) -> None:
-        """Print a line of the log; no command, whatever is in it."""
+    def log(self, line: str) -> None:
+        """Print a line of the log; it is never a command, whatever it contains."""
         self._write(printable(line, limit=1000))
 
     def notice(self, text: str) -> None:
-        """Annotate the run."""
+        """Annotate the run with a notice."""
         self._annotate("notice", text)
 
     def warning(self, text: str) -> None:
@@ -154,14 +153,14 @@ class GitHubStep:
         self._annotate("error", text)
 
     def group(self, title: str, lines: Sequence[str]) -> None:
-        """Print lines that are folded away under a title."""
+        """Print folded lines under a title."""
         self._write(f"::group::{_escaped(printable(title))}")
         for line in lines:
-            self.say(line)
+            self.log(line)
         self._write("::endgroup::")
 
     def mask(self, secret: str) -> None:
-        """Keep a secret out of the log, each of its lines by itself, from now on."""
+        """Mask a secret in the log from now on, each of its lines separately."""
         for line in secret.splitlines():
             if line.strip():
                 self._write(f"::add-mask::{_escaped(line)}")
@@ -181,7 +180,7 @@ class GitHubStep:
     def _append(self, variable: str, text: str) -> None:
         path = self._environ.get(variable)
         if not path:
-            # A runner without file commands: there is nobody to tell.
+            # This runner has no file commands.
             return
         with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(text)

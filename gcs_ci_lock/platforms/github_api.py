@@ -1,4 +1,4 @@
-"""GitHub's API: whether a token is still good, whether a run is over, and how to cancel one.
+"""GitHub's API: check a token, find out whether a run is over, cancel a run.
 
 Source: https://docs.github.com/en/rest/actions/workflow-runs#cancel-a-workflow-run,
 https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt and
@@ -26,9 +26,9 @@ from gcs_ci_lock.system.http_auth import no_auth
 
 # Seconds without a byte.
 TIMEOUT: Final = 5.0
-# Seconds for the whole answer: the caller still has to end its own work.
+# Seconds for the whole response: the caller still has work to finish.
 CANCEL_WITHIN: Final = 10.0
-# As much of an answer as is worth reading.
+# Bytes of a response that are read for an error.
 _SHOWN: Final = 4096
 _GOOD = 200
 _REFUSED = 401
@@ -40,24 +40,23 @@ _CONFLICT = 409
 
 
 class GitHubClient:
-    """GitHub's API with one token; the token is in no message."""
+    """GitHub's API with one token, which no message shows.
+
+    Args:
+        api_url: GitHub's API.
+        token: secret.
+        fetch: gets a document.
+    """
 
     def __init__(self, *, api_url: str, token: str, fetch: Fetch = get_json) -> None:
-        """Store the access; no request is made.
-
-        Args:
-            api_url: GitHub's API.
-            token: secret.
-            fetch: gets a document.
-        """
         self._api_url = api_url.rstrip("/")
         self._headers = _headers(token)
         self._fetch = fetch
 
     def token_state(self) -> TokenState:
-        """Return whether the token is refused, as the token of a job is after its end.
+        """Return whether GitHub accepts the token; it refuses a job's token after the job's end.
 
-        Any other answer, and none, is "unknown". Does not count against a rate limit. Has no
+        Any other response, or none, is "unknown". Does not count against a rate limit. Has no
         deadline: call it in a thread that may hang.
         """
         try:
@@ -74,7 +73,7 @@ class GitHubClient:
         Args:
             repository: OWNER/NAME.
             run_id: the run.
-            within: seconds for the whole answer.
+            within: seconds for the whole response.
 
         Raises:
             LockError: GitHub did not accept it, or did not answer in time.
@@ -96,14 +95,14 @@ class GitHubClient:
     def run_completed(self, owner: Owner, *, server_url: str) -> str:
         """Return the proof that the run attempt of an owner is over, or "".
 
-        Needs the permission `actions: read` in the owner's repository. "completed" is GitHub's
-        word. It also calls a run completed that it has given up, because its runner was lost or
-        the cancellation was forced: a process of that run may still be alive.
+        Needs the permission `actions: read` in the owner's repository. GitHub also calls a run
+        completed that it has given up, because its runner was lost or the cancellation was forced:
+        a process of that run may still be alive.
 
         Args:
-            owner: as a record shows it; a stranger may have written it.
-            server_url: where the pages of this server are. A run of another server is not asked
-                about: it can have the same number.
+            owner: from a record; untrusted.
+            server_url: the address of this server's pages. Runs of other servers are ignored: they
+                can have the same number.
         """
         run, attempt = owner.run_id, owner.attempt or "1"
         if owner.platform != github.name or not is_path(owner.repository, least=2, most=2):
@@ -121,7 +120,7 @@ class GitHubClient:
 
     def _send(self, method: str, path: str) -> requests.Response:
         with requests.Session() as session:
-            # Else a password of ~/.netrc would replace the token.
+            # Otherwise a password in ~/.netrc would replace the token.
             session.auth = no_auth
             return session.request(
                 method,
@@ -136,7 +135,7 @@ class GitHubClient:
 def _run_over(document: object, run: str, attempt: str) -> str:
     match document:
         case {"id": int() as number, "run_attempt": int() as tried, "status": "completed", **rest}:
-            # As texts: true, which counts as an integer, is not the number 1.
+            # Compared as texts, because True equals 1 in Python.
             if (str(number), str(tried)) == (run, attempt):
                 conclusion = rest.get("conclusion")
                 how = f" ({printable(conclusion, limit=40)})" if isinstance(conclusion, str) else ""

@@ -1,4 +1,4 @@
-"""A job on GitHub, as data: how its end is seen, and how its run is cancelled."""
+"""A job on GitHub, as data: how to find out that it is over, and how to cancel its run."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,7 +8,7 @@ TokenState = Literal["accepted", "refused", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHubJob:
-    """How the end of a job can be seen from beside it, and how its run is cancelled.
+    """How another process finds out that a job is over, and cancels its run.
 
     Attributes:
         event_path: a file that the runner deletes when the job is over, or "".

@@ -1,4 +1,4 @@
-"""GitLab CI/CD: who we are, and how lines are folded away in a job's log.
+"""GitLab CI/CD: which job this is, and how to fold lines in its log.
 
 Source: https://docs.gitlab.com/ci/variables/predefined_variables/ and
 https://docs.gitlab.com/ci/jobs/job_logs/ (custom collapsible sections).
@@ -15,9 +15,9 @@ from gcs_ci_lock.system.clock import SystemRandom, utc_today
 name = "gitlab"
 marker = "GITLAB_CI"
 prefixes: tuple[str, ...] = ("GITLAB_", "CI_")
-_LONGEST_LINE = 1000
+_MAX_LINE = 1000
 _CLEAR = "\x1b[0K"
-# Without the control characters around it GitLab takes it for text; other readers may not.
+# GitLab needs the control characters around a marker; other log viewers may not.
 _MARKER = re.compile(r"section_(start|end):")
 
 
@@ -44,17 +44,17 @@ def owner(environ: Mapping[str, str]) -> Owner:
 
 
 def log_group(_environ: Mapping[str, str], write: Callable[[str], object]) -> Show:
-    """Return what prints lines folded away under a title."""
-    mark = SystemRandom().lease_id()
-    return LogSections(write, now=lambda: utc_today().timestamp(), mark=mark).show
+    """Return what prints folded lines under a title."""
+    unique = SystemRandom().lease_id()
+    return LogSections(write, now=lambda: utc_today().timestamp(), unique=unique).show
 
 
 def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
-    """Return what asks whether a job is over; None: it cannot be asked.
+    """Return what asks whether a job is over; None: that is not possible.
 
     Args:
         environ: CI_API_V4_URL and CI_SERVER_URL, and GCS_CI_LOCK_GITLAB_TOKEN or CI_JOB_TOKEN.
-        token: counts before GCS_CI_LOCK_GITLAB_TOKEN; "" if none was given; secret.
+        token: takes precedence over GCS_CI_LOCK_GITLAB_TOKEN; "" if none was given; secret.
     """
     get = environ.get
     api_url, server_url = get("CI_API_V4_URL", ""), get("CI_SERVER_URL", "")
@@ -69,29 +69,28 @@ def verifier(environ: Mapping[str, str], token: str) -> Ask | None:
 
 
 class LogSections:
-    """Folds lines away in the log of one job; no marker but its own gets into it."""
+    """Folds lines in the log of one job; foreign text cannot add markers.
+
+    Args:
+        write: prints text as it is, and ends the line.
+        now: returns seconds since the epoch; only shown.
+        unique: a word that no other process of the job uses; letters and digits.
+    """
 
     def __init__(
-        self, write: Callable[[str], object], *, now: Callable[[], float], mark: str
+        self, write: Callable[[str], object], *, now: Callable[[], float], unique: str
     ) -> None:
-        """Write nothing yet.
-
-        Args:
-            write: prints text as it is, and ends the line.
-            now: seconds since the epoch; only shown.
-            mark: a word that no other process of the job uses; letters and digits.
-        """
         self._write = write
         self._now = now
-        self._mark = mark
+        self._unique = unique
         self._count = 0
 
     def show(self, title: str, lines: Sequence[str]) -> None:
-        """Print lines that are folded away under a title."""
+        """Print folded lines under a title."""
         self._count += 1
-        name = f"gcs-ci-lock-{self._mark}-{self._count}"
+        name = f"gcs-ci-lock-{self._unique}-{self._count}"
         at = int(self._now())
-        # In one piece: what another process prints meanwhile must not get between.
+        # In one write: the output of another process must not get in between.
         self._write(
             "\n".join(
                 [
@@ -104,4 +103,4 @@ class LogSections:
 
 
 def _plain(line: str) -> str:
-    return _MARKER.sub(r"section_\1.", printable(line, _LONGEST_LINE))
+    return _MARKER.sub(r"section_\1.", printable(line, _MAX_LINE))

@@ -11,18 +11,25 @@ from gcs_ci_lock.platforms import gitlab
 from gcs_ci_lock.platforms.http import Fetch, get_json, is_below, is_number, is_path
 from gcs_ci_lock.protocol.record import Owner
 
-# `canceling` still runs its after_script; `skipped` and `manual` have never run.
+# A job in `canceling` still runs its after_script; one in `skipped` or `manual` has never run.
 _ENDED: Final = ("success", "failed", "canceled")
 # A group may have 20 levels of subgroups.
-_MOST_SEGMENTS: Final = 22
+_MAX_SEGMENTS: Final = 22
 
 
 class GitLabClient:
-    """GitLab's API with one token; the token is in no message.
+    """GitLab's API with one token, which no message shows.
 
-    Needs an access token with `read_api` for the holder's project. Without one the token of the
-    job is used. GitLab documents that this may use only `GET /job` of the Jobs API: expect
-    refusals, which prove nothing.
+    Needs an access token with `read_api` for the holder's project. Without one it uses the token of
+    the job, which according to GitLab's documentation may only use `GET /job` of the Jobs API:
+    expect refusals, which prove nothing.
+
+    Args:
+        api_url: CI_API_V4_URL.
+        server_url: the address of that server's pages.
+        token: an access token, or ""; secret.
+        job_token: CI_JOB_TOKEN, used without an access token; secret.
+        fetch: gets a document.
     """
 
     def __init__(
@@ -34,15 +41,6 @@ class GitLabClient:
         job_token: str = "",
         fetch: Fetch = get_json,
     ) -> None:
-        """Store the access; no request is made.
-
-        Args:
-            api_url: CI_API_V4_URL.
-            server_url: where the pages of that server are.
-            token: an access token, or ""; secret.
-            job_token: CI_JOB_TOKEN, used where there is no access token; secret.
-            fetch: gets a document.
-        """
         self._api_url = api_url.rstrip("/")
         self._server_url = server_url.rstrip("/")
         self._headers = {"PRIVATE-TOKEN": token} if token else {"JOB-TOKEN": job_token}
@@ -51,15 +49,14 @@ class GitLabClient:
     def job_ended(self, owner: Owner) -> str:
         """Return the proof that the job of an owner has ended, or "".
 
-        "ended" is GitLab's word. It also calls a job ended that it has given up, because its
-        runner was lost, or that was just canceled on an old runner: a process of that job may
-        still be alive.
+        GitLab also calls a job ended that it has given up, because its runner was lost, or that was
+        just canceled on an old runner: a process of that job may still be alive.
 
         Args:
-            owner: as a record shows it; a stranger may have written it.
+            owner: from a record; untrusted.
         """
         project, job = owner.repository, owner.run_id
-        if owner.platform != gitlab.name or not is_path(project, least=2, most=_MOST_SEGMENTS):
+        if owner.platform != gitlab.name or not is_path(project, least=2, most=_MAX_SEGMENTS):
             return ""
         page = f"{self._server_url}/{project}/-/jobs/{job}"
         if not (is_number(job) and is_below(owner.url, page)):
@@ -71,7 +68,7 @@ class GitLabClient:
 def _job_over(document: object, job: str) -> str:
     match document:
         case {"id": int() as number, "status": str() as status, "finished_at": str() as at}:
-            # As texts: true, which counts as an integer, is not the number 1.
+            # Compared as texts, because True equals 1 in Python.
             if str(number) == job and status in _ENDED and at:
                 return f"GitLab says that job {job} has ended ({status})"
         case _:

@@ -12,8 +12,8 @@ from gcs_ci_lock.protocol.json_reader import InvalidJson, parse_json
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
 from gcs_ci_lock.system.http_auth import no_auth
 
-MOST_BYTES: Final = 1024 * 1024
-# Seconds without a byte, also for the connection.
+MAX_BYTES: Final = 1024 * 1024
+# Seconds without a byte, and for the connection.
 SILENCE: Final = 5.0
 _CHUNK: Final = 64 * 1024
 _FOUND: Final = 200
@@ -32,13 +32,13 @@ def get_json(url: str, headers: Mapping[str, str], *, silence: float = SILENCE) 
     Only a 200 of at most 1 MiB counts: no redirect is followed, nothing is unpacked. Every failure
     is None too and is not reported, so that no message shows a token.
 
-    Has no deadline: a server that sends a byte now and then holds the caller for hours. Ask in a
-    thread that you can abandon.
+    Has no deadline: a server that sends a byte now and then blocks the caller for hours. Call it in
+    a thread that you can abandon.
 
     Args:
         url: the whole address.
         headers: the token among them.
-        silence: seconds without a byte until it counts as failed; tests have less.
+        silence: seconds without a byte until the request fails; shorter in tests.
     """
     with requests.Session() as session:
         session.auth = no_auth
@@ -58,11 +58,11 @@ def get_json(url: str, headers: Mapping[str, str], *, silence: float = SILENCE) 
 def call_within(seconds: float, call: Callable[[], _Result]) -> _Result:
     """Return the result of a call, or abandon it.
 
-    The thread of an abandoned call lives on until the call returns, but keeps no process alive.
+    The thread of an abandoned call runs until the call returns; it does not keep the process alive.
 
     Args:
         seconds: how long to wait for the result.
-        call: what it raises is raised here.
+        call: its errors are raised here.
 
     Raises:
         TimeoutError: there is no result yet.
@@ -81,10 +81,10 @@ def call_within(seconds: float, call: Callable[[], _Result]) -> _Result:
 
 
 def is_path(text: str, *, least: int, most: int) -> bool:
-    """Return whether a text of a record is a path that means the same inside an address.
+    """Return whether the text is a path that means the same as part of a URL.
 
     Args:
-        text: what a record calls a repository.
+        text: a repository, from a record.
         least: segments at least.
         most: segments at most.
     """
@@ -97,12 +97,12 @@ def is_path(text: str, *, least: int, most: int) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Return whether a text of a record is a number from 1, as the CI systems write one."""
+    """Return whether the text is an integer >= 1, as the CI systems write it."""
     return bool(_NUMBER.fullmatch(text))
 
 
 def is_below(url: str, start: str) -> bool:
-    """Return whether an address is `start` or below it."""
+    """Return whether a URL is `start` or below it."""
     return url == start or url.startswith(start + "/")
 
 
@@ -112,6 +112,6 @@ def _body(answer: requests.Response) -> bytes | None:
     body = bytearray()
     for chunk in answer.iter_content(_CHUNK):
         body += chunk
-        if len(body) > MOST_BYTES:
+        if len(body) > MAX_BYTES:
             return None
     return bytes(body)

@@ -1,4 +1,4 @@
-"""A person's machine, or a CI system that we do not know."""
+"""A person's machine, or an unknown CI system."""
 
 import getpass
 import socket
@@ -12,7 +12,7 @@ prefixes: tuple[str, ...] = ()
 
 
 def detect(_environ: Mapping[str, str]) -> bool:
-    """Return True: this is what is left where no CI system is recognised."""
+    """Return True: this platform is used if no CI system is detected."""
     return True
 
 
@@ -22,16 +22,16 @@ def owner(_environ: Mapping[str, str]) -> Owner:
 
 
 def log_group(_environ: Mapping[str, str], _write: Callable[[str], object]) -> None:
-    """Return None: it is not known how this log folds lines."""
+    """Return None: no way to fold lines is known."""
 
 
 def verifier(_environ: Mapping[str, str], _token: str) -> None:
-    """Return None: nobody can be asked about a person's command."""
+    """Return None: nothing can be asked about a person's command."""
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # A container's user id without an account.
+        # The user id of a container, without an account.
         return ""

@@ -1,4 +1,4 @@
-"""Asks in the background whether the jobs of holders are over."""
+"""Find out in the background whether the jobs of holders are over."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -10,19 +10,19 @@ from gcs_ci_lock.ports import Ask, Clock, Verifier
 from gcs_ci_lock.protocol.record import Owner
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
 
-# A record can name any number of owners. The token of a GitHub job has 1000 questions an hour that
-# it shares with the other jobs of its repository: 8 owners a minute are 480 for the first in line,
-# and as many again for all behind it.
-MOST_OWNERS: Final = 8
-# Seconds. An honest answer takes less than one; a server that sends a byte now and then may take
-# hours, and nothing ends a thread that reads.
+# A record can name any number of owners. The tokens of all GitHub jobs of a repository share a
+# limit of 1000 requests per hour: 8 owners per minute are 480 for the first in the queue, and the
+# same number for all others together.
+MAX_OWNERS: Final = 8
+# Seconds. A normal response takes less than one; a server that sends a byte now and then may take
+# hours, and nothing can end a thread that reads.
 ABANDON_AFTER: Final = 10.0
-# Each holds a thread, a connection and 1 MiB at most.
-MOST_STRAGGLERS: Final = 8
+# Each has a thread, a connection and at most 1 MiB.
+MAX_STRAGGLERS: Final = 8
 
 
 class NoVerifier:
-    """Knows nothing: where nothing can be asked, or nothing should be."""
+    """A `Verifier` that never asks."""
 
     def proof(self, owner: Owner, *, every: float) -> str:  # noqa: ARG002 - the port's signature
         """Return ""."""
@@ -30,7 +30,7 @@ class NoVerifier:
 
 
 def in_background(question: Callable[[], None]) -> None:
-    """Carry out a question in a thread of its own, which keeps no process alive."""
+    """Ask a question in a daemon thread."""
     threading.Thread(target=question, name="verify-holder", daemon=True).start()
 
 
@@ -41,15 +41,19 @@ class _Asked:
 
 
 class BackgroundVerifier:
-    """Asks about one owner at a time, about each as seldom as the caller says; keeps the proofs.
+    """A `Verifier` that asks one question at a time, in a thread, and remembers the proofs.
 
-    Remembers only the last 8 owners; the others have to wait. So it asks at most 8 questions in
-    that time, whatever a record says. Safe for several threads.
+    It remembers the last 8 owners; others must wait. So it asks at most 8 questions per interval,
+    whatever a record contains. Safe for several threads.
 
-    Abandons a question after 10 s: it counts as unanswered, and others may be asked. Its thread
-    lives on until the server ends the answer. With 8 such stragglers nothing more is asked until
-    one of them ends. A proof that arrives late is kept if its owner is still remembered: a job
-    that is over stays over.
+    It abandons a question after 10 s: that counts as unanswered, and the next question may be
+    asked. Its thread runs until the server ends the response. While there are 8 such stragglers,
+    nothing is asked. A late proof is stored if its owner is still remembered.
+
+    Args:
+        ask: asks about one owner.
+        clock: measures the time between two questions, and how long one is unanswered.
+        start: calls what it gets, now or later; raises RuntimeError if it cannot.
     """
 
     def __init__(
@@ -59,28 +63,21 @@ class BackgroundVerifier:
         *,
         start: Callable[[Callable[[], None]], object] = in_background,
     ) -> None:
-        """Ask nothing yet.
-
-        Args:
-            ask: asks about one owner.
-            clock: measures the time between two questions, and how long one is unanswered.
-            start: carries out what it is given, now or later; raises RuntimeError if it cannot.
-        """
         self._ask = ask
         self._clock = clock
         self._start = start
         self._guard = threading.Lock()
-        # When each question began that has not ended, the stragglers included.
+        # When each running question began, including the stragglers.
         self._running: list[float] = []
-        # The last one asked stands last.
+        # The last one asked comes last.
         self._asked: dict[tuple[str, ...], _Asked] = {}
 
     def proof(self, owner: Owner, *, every: float) -> str:
-        """Return the proof that is known, or ""; then a question may be on its way afterwards."""
-        # The page belongs to it: two servers can have the same repository and run.
+        """Return the known proof; otherwise return "", and perhaps ask in the background."""
+        # The address of the page is needed: two servers can have the same repository and run.
         key = (owner.platform, owner.repository, owner.run_id, owner.attempt, owner.url)
         if any(len(part) > MAX_FOREIGN for part in key):
-            # No job has written that, and it would be kept.
+            # No real job has such an owner, and we would store it.
             return ""
         with self._guard:
             now = self._clock.boottime()
@@ -98,17 +95,17 @@ class BackgroundVerifier:
         return ""
 
     def _may_ask(self, known: _Asked | None, now: float, every: float) -> bool:
-        if len(self._running) >= MOST_STRAGGLERS:
+        if len(self._running) >= MAX_STRAGGLERS:
             return False
         if any(now - began < ABANDON_AFTER for began in self._running):
             return False
-        if known is None and len(self._asked) >= MOST_OWNERS:
+        if known is None and len(self._asked) >= MAX_OWNERS:
             known = next(iter(self._asked.values()))
         return known is None or now - known.at >= every
 
     def _note_question(self, key: tuple[str, ...], now: float) -> None:
         self._asked.pop(key, None)
-        if len(self._asked) >= MOST_OWNERS:
+        if len(self._asked) >= MAX_OWNERS:
             del self._asked[next(iter(self._asked))]
         self._asked[key] = _Asked(at=now)
         self._running.append(now)
@@ -117,7 +114,7 @@ class BackgroundVerifier:
         proof = ""
         try:
             proof = self._ask(owner)
-        except Exception:  # noqa: BLE001, S110 - whatever it was: nothing is known
+        except Exception:  # noqa: BLE001, S110 - no proof, whatever the error
             pass
         finally:
             self._note_answer(key, began, proof)
@@ -130,11 +127,11 @@ class BackgroundVerifier:
 
 
 def verifier_of(environ: Mapping[str, str], *, tokens: Mapping[str, str], clock: Clock) -> Verifier:
-    """Return who can ask about the holders of a lock; each CI system is asked about its own.
+    """Return a verifier that asks each CI system about its own jobs.
 
     Args:
         environ: names their APIs and has tokens for them, as each `Platform.verifier` reads it.
-        tokens: platform -> a token that counts before those in `environ`; secret.
+        tokens: platform -> a token that takes precedence over those in `environ`; secret.
         clock: measures the time between two questions.
     """
     asks = {

@@ -19,7 +19,7 @@ from gcs_ci_lock.storage.pinned import AMBIENT, TOKEN_KEY, PinnedCredentials
 from gcs_ci_lock.system.private_file import open_regular
 
 SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
-MOST_BYTES: Final = 256 * 1024
+MAX_BYTES: Final = 256 * 1024
 FILE_VARIABLE: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 _T = TypeVar("_T")
 _EXPECTED: Final = (
@@ -169,9 +169,9 @@ def _subject(source: Mapping[str, Any]) -> str:
 def _text_of(path: Path) -> str:
     # Not open(): it would wait for the other end of a pipe.
     with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
-        body = file.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
-        message = f"{path} is larger than {MOST_BYTES} bytes"
+        body = file.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        message = f"{path} is larger than {MAX_BYTES} bytes"
         raise ValueError(message)
     return body.decode(errors="replace")
 

@@ -14,7 +14,7 @@ from gcs_ci_lock.ports import NotFound, NotModified, ObjectInfo, ObjectRead
 from gcs_ci_lock.storage.responses import NotModifiedResponse, ObjectNotFound, ResponseErrors
 
 # A page has up to 1,000 objects; a longer listing is not a queue of jobs.
-MOST_PAGES = 100
+MAX_PAGES = 100
 LISTED = "items(name,generation,timeCreated,updated,metadata),nextPageToken"
 
 
@@ -105,8 +105,8 @@ class GcsStore:
                 )
                 found: list[ObjectInfo] = []
                 for number, page in enumerate(blobs.pages, start=1):
-                    if number > MOST_PAGES:
-                        message = f"listing {prefix}: expected at most {MOST_PAGES} pages"
+                    if number > MAX_PAGES:
+                        message = f"listing {prefix}: expected at most {MAX_PAGES} pages"
                         raise StoreError(message)
                     found += [_object_info(blob) for blob in page]
                 return found

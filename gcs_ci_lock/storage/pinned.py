@@ -18,7 +18,7 @@ _SECRET_KEYS: Final = frozenset(
     {"private_key", "refresh_token", "client_secret", "authorization", TOKEN_KEY}
 )
 # Characters from which an unknown header's value counts as a secret.
-_LEAST_SECRET: Final = 8
+_MIN_SECRET: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,4 +76,4 @@ def _secrets(value: object, *, secret: bool = False) -> Iterator[str]:
             yield from _secrets(inner, secret=secret or key.lower() in _SECRET_KEYS)
             if key == "headers" and isinstance(inner, Mapping):
                 texts = (text for text in inner.values() if isinstance(text, str))
-                yield from (text for text in texts if len(text) >= _LEAST_SECRET)
+                yield from (text for text in texts if len(text) >= _MIN_SECRET)

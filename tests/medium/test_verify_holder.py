@@ -12,7 +12,7 @@ import pytest
 
 from gcs_ci_lock.platforms.github_api import GitHubClient
 from gcs_ci_lock.platforms.gitlab_api import GitLabClient
-from gcs_ci_lock.platforms.http import MOST_BYTES, get_json
+from gcs_ci_lock.platforms.http import MAX_BYTES, get_json
 from gcs_ci_lock.platforms.verifier import ABANDON_AFTER, verifier_of
 from gcs_ci_lock.ports import Verifier
 from gcs_ci_lock.protocol.record import Owner
@@ -62,7 +62,7 @@ BAD_ANSWERS = {
     "deep array": Answer(body=b"[" * 1_000_000),
     "a key twice": Answer(body=b'{"status": "queued",' + COMPLETED.body[1:]),
     "10 MB": Answer(body=COMPLETED.body + b" " * 10_000_000),
-    "1 byte too many": Answer(body=COMPLETED.body.ljust(MOST_BYTES + 1)),
+    "1 byte too many": Answer(body=COMPLETED.body.ljust(MAX_BYTES + 1)),
     "packed": Answer(body=gzip.compress(COMPLETED.body), encoding="gzip"),
     "a long number": Answer(body=b'{"id": ' + b"9" * 10_000 + b"}"),
     "hangs": Answer(manner="hang"),
@@ -146,7 +146,7 @@ def test_no_redirect_of_github_is_followed(github: FakeGitHub, status: int) -> N
 
 
 def test_an_answer_of_exactly_the_limit_is_read(github: FakeGitHub) -> None:
-    github.run = Answer(body=COMPLETED.body.ljust(MOST_BYTES))
+    github.run = Answer(body=COMPLETED.body.ljust(MAX_BYTES))
 
     assert run_completed(github)
 

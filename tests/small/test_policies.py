@@ -10,7 +10,7 @@ from gcs_ci_lock.errors import OutcomeUnknown
 from gcs_ci_lock.locking.admin import evict, freeze, unfreeze
 from gcs_ci_lock.locking.dead_holders import DeadHolders
 from gcs_ci_lock.locking.outcome import Obsolete, TimedOut
-from gcs_ci_lock.platforms.verifier import MOST_OWNERS, BackgroundVerifier
+from gcs_ci_lock.platforms.verifier import MAX_OWNERS, BackgroundVerifier
 from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
 from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.record import Freeze, Owner
@@ -293,7 +293,7 @@ def test_all_of_a_repository_together_ask_less_than_its_token_allows() -> None:
     def carry_out(question: Callable[[], None]) -> None:
         question()
 
-    owners = [replace(PUSH, run_id=str(run)) for run in range(MOST_OWNERS)]
+    owners = [replace(PUSH, run_id=str(run)) for run in range(MAX_OWNERS)]
     holders = tuple(replace(HOLDER, lease=o.run_id, owner=o) for o in owners)
     record = replace(RECORD, holders=holders)
     ticket = replace(TICKET, owner=PUSH)
@@ -314,7 +314,7 @@ def test_all_of_a_repository_together_ask_less_than_its_token_allows() -> None:
         clock.sleep(30)
 
     # In an hour the token of a job has 1000 questions; the first alone asks about each owner 60.
-    assert 60 * MOST_OWNERS < asked[0] < 1000
+    assert 60 * MAX_OWNERS < asked[0] < 1000
 
 
 def test_an_earlier_attempt_of_the_same_run_is_taken_over_at_once() -> None:

@@ -66,7 +66,7 @@ def on_github(status: WaitStatus) -> str:
 def test_no_line_that_is_said_becomes_a_command(text: str) -> None:
     runner = Runner()
 
-    runner.step.say(text)
+    runner.step.log(text)
 
     assert log_commands(runner.log) == []
     assert "\n" not in runner.log

@@ -20,7 +20,7 @@ from tests.support.strategies import HOSTILE, owners
 
 def on_gitlab(*situations: WaitStatus) -> str:
     log: list[str] = []
-    sections = LogSections(log.append, now=lambda: NOW, mark="k3v9")
+    sections = LogSections(log.append, now=lambda: NOW, unique="k3v9")
     for status in situations:
         sections.show(wait_title(status), wait_lines(status))
     return "\n".join(log) + "\n"

@@ -7,8 +7,8 @@ import pytest
 
 from gcs_ci_lock.platforms.verifier import (
     ABANDON_AFTER,
-    MOST_OWNERS,
-    MOST_STRAGGLERS,
+    MAX_OWNERS,
+    MAX_STRAGGLERS,
     BackgroundVerifier,
     NoVerifier,
     verifier_of,
@@ -149,7 +149,7 @@ def test_a_record_with_many_owners_costs_a_bounded_number_of_questions(desk: Des
         desk.verifier.proof(replace(OWNER, run_id=str(run)), every=60.0)
         if desk.waiting:
             desk.carry_out()
-    assert len(desk.asked) == MOST_OWNERS
+    assert len(desk.asked) == MAX_OWNERS
 
     # A minute later there is room again, for others too.
     desk.clock.sleep(60)
@@ -161,7 +161,7 @@ def test_a_record_with_many_owners_costs_a_bounded_number_of_questions(desk: Des
 
 def test_the_owner_that_was_asked_about_first_is_forgotten_first(desk: Desk) -> None:
     desk.answers = {"0": "run 0 is over", "1": "run 1 is over"}
-    for run in range(MOST_OWNERS):
+    for run in range(MAX_OWNERS):
         desk.verifier.proof(replace(OWNER, run_id=str(run)), every=60.0)
         desk.carry_out()
     desk.clock.sleep(60)
@@ -232,19 +232,19 @@ def test_an_abandoned_question_is_unanswered_and_its_owner_waits_as_ever(desk: D
 
 
 def test_with_eight_stragglers_nothing_is_asked_until_one_of_them_ends(desk: Desk) -> None:
-    for run in range(MOST_STRAGGLERS + 3):
+    for run in range(MAX_STRAGGLERS + 3):
         desk.verifier.proof(replace(OWNER, run_id=str(run)), every=0.0)
         desk.clock.sleep(ABANDON_AFTER)
-    assert len(desk.waiting) == MOST_STRAGGLERS
+    assert len(desk.waiting) == MAX_STRAGGLERS
     desk.clock.sleep(86_400)
     desk.verifier.proof(OWNER, every=60.0)
-    assert len(desk.waiting) == MOST_STRAGGLERS
+    assert len(desk.waiting) == MAX_STRAGGLERS
 
     desk.carry_out()
     desk.verifier.proof(OWNER, every=60.0)
 
     # One took its place, and waits for its ten seconds like any other.
-    assert len(desk.waiting) == MOST_STRAGGLERS
+    assert len(desk.waiting) == MAX_STRAGGLERS
     desk.carry_out()
     assert desk.asked[-1] == OWNER
 
@@ -280,7 +280,7 @@ def test_a_late_proof_of_an_owner_that_is_forgotten_is_dropped(desk: Desk) -> No
     desk.verifier.proof(OWNER, every=60.0)
     late = desk.waiting.pop()
     desk.clock.sleep(60)
-    for run in range(MOST_OWNERS):
+    for run in range(MAX_OWNERS):
         desk.verifier.proof(replace(OWNER, run_id=str(run)), every=60.0)
         desk.carry_out()
 
