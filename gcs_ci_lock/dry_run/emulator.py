@@ -25,10 +25,12 @@ class EmbeddedServer:
     """A storage server in memory, on a free port of 127.0.0.1; it dies with this process.
 
     It checks the precondition of multipart uploads and of no other request.
+
+    Args:
+        clock: times the wait until the server answers.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Store the clock, which times the wait until the server answers."""
         self._clock = clock
         self._server: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()

@@ -39,20 +39,19 @@ class _Job:
 
 
 class Jobs:
-    """Processes that contend for one lock."""
+    """Processes that contend for one lock.
+
+    Args:
+        folder: an empty folder for logs and notes.
+        endpoint: URL of the storage server, which has the bucket `BUCKET`.
+        command: what each job runs while it holds the lock.
+        environ: this process's environment; settings of gcs-ci-lock and of a CI system in it do not
+            reach the jobs.
+    """
 
     def __init__(
         self, folder: Path, *, endpoint: str, command: Sequence[str], environ: Mapping[str, str]
     ) -> None:
-        """Store the settings.
-
-        Args:
-            folder: an empty folder for logs and notes.
-            endpoint: URL of the storage server, which has the bucket `BUCKET`.
-            command: what each job runs while it holds the lock.
-            environ: this process's environment; settings of gcs-ci-lock and of a CI system in it
-                do not reach the jobs.
-        """
         self._folder = folder
         self._endpoint = endpoint
         self._command = command

@@ -24,15 +24,14 @@ _BAR_WIDTH = 24
 
 
 class WaitDisplay:
-    """A `WaitObserver` that draws on every call, in the caller's thread."""
+    """A `WaitObserver` that draws on every call, in the caller's thread.
+
+    Args:
+        console: the terminal; writing to its stream must not raise.
+        on_claim: gets the lease id before the lock is claimed.
+    """
 
     def __init__(self, console: Console, *, on_claim: Callable[[str], None]) -> None:
-        """Store the collaborators; nothing is drawn yet.
-
-        Args:
-            console: the terminal; writing to its stream must not raise.
-            on_claim: gets the lease id before the lock is claimed.
-        """
         self._on_claim = on_claim
         self._live = Live(
             console=console,

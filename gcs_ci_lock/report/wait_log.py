@@ -24,16 +24,15 @@ def print_lines(write: Callable[[str], object]) -> Show:
 
 
 class WaitLog:
-    """A `WaitObserver` that prints."""
+    """A `WaitObserver` that prints.
+
+    Args:
+        show: prints one message.
+        clock: times the repetition.
+        on_claim: gets the lease id before the lock is claimed.
+    """
 
     def __init__(self, show: Show, *, clock: Clock, on_claim: Callable[[str], None]) -> None:
-        """Store the collaborators.
-
-        Args:
-            show: prints one message.
-            clock: times the repetition.
-            on_claim: gets the lease id before the lock is claimed.
-        """
         self._show = show
         self._clock = clock
         self._on_claim = on_claim

@@ -59,18 +59,16 @@ class ObservedAdapter(HTTPAdapter):
     """Reports the `Date` of every response to the server clock, whatever its status.
 
     Requests for tokens go through another session: their `Date` is another server's.
+
+    Args:
+        clock: measures when each request was sent and its response received.
+        server_clock: gets every `Date`.
+        log: gets one line per request: method, URL, status and duration.
     """
 
     def __init__(
         self, *, clock: Clock, server_clock: ServerClock, log: Callable[[str], None] | None = None
     ) -> None:
-        """Store the collaborators.
-
-        Args:
-            clock: measures when each request was sent and its response received.
-            server_clock: gets every `Date`.
-            log: gets one line per request: method, URL, status and duration.
-        """
         super().__init__(max_retries=0)
         self._clock = clock
         self._server_clock = server_clock

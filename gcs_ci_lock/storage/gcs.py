@@ -19,15 +19,14 @@ LISTED = "items(name,generation,timeCreated,updated,metadata),nextPageToken"
 
 
 class GcsStore:
-    """An `ObjectStore` on Cloud Storage, or on a server with its JSON API."""
+    """An `ObjectStore` on Cloud Storage, or on a server with its JSON API.
+
+    Args:
+        client: as returned by `storage.connection.storage_client`.
+        bucket: its bare name.
+    """
 
     def __init__(self, client: storage.Client, bucket: str) -> None:
-        """Store the bucket; no request is made.
-
-        Args:
-            client: as `storage.connection.storage_client` returned it.
-            bucket: its bare name.
-        """
         self._client = client
         # Not get_bucket(): that is a request, and needs a permission on the bucket.
         self._bucket = client.bucket(bucket)

@@ -28,14 +28,13 @@ class _Object:
 
 
 class MemoryBucket:
-    """The server: objects, generations and its clock."""
+    """The server: objects, generations and its clock; empty at first.
+
+    Args:
+        server_time: returns the server's time, seconds since the epoch.
+    """
 
     def __init__(self, server_time: Callable[[], float]) -> None:
-        """Start empty.
-
-        Args:
-            server_time: returns the server's time, seconds since the epoch.
-        """
         self.server_time = server_time
         self.objects: dict[str, _Object] = {}
         self._generation = 1_000
@@ -54,7 +53,15 @@ class MemoryBucket:
 
 
 class MemoryStore:
-    """An `ObjectStore` for one client of a bucket in memory."""
+    """An `ObjectStore` for one client of a bucket in memory.
+
+    Args:
+        bucket: shared by all clients.
+        clock: measures when requests are sent and responses received.
+        server_clock: gets the `Date` of every response.
+        fault: called before and after each request is carried out; the client gets what it raises.
+            If it raises "after", the request has had its effect.
+    """
 
     def __init__(
         self,
@@ -64,15 +71,6 @@ class MemoryStore:
         server_clock: ServerClock,
         fault: Callable[[Request, Moment], None] | None = None,
     ) -> None:
-        """Store the collaborators.
-
-        Args:
-            bucket: shared by all clients.
-            clock: measures when requests are sent and responses received.
-            server_clock: gets the `Date` of every response.
-            fault: called before and after each request is carried out; the client gets what it
-                raises. If it raises "after", the request has had its effect.
-        """
         self._bucket = bucket
         self._clock = clock
         self._server_clock = server_clock

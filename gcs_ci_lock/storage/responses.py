@@ -31,10 +31,13 @@ class ObjectNotFound(Exception):
 
 
 class ResponseErrors:
-    """Translates the errors of requests to one bucket."""
+    """Translates the errors of requests to one bucket.
+
+    Args:
+        bucket: its bare name.
+    """
 
     def __init__(self, bucket: str) -> None:
-        """Store the bucket's bare name."""
         self._bucket = bucket
 
     def no_bucket(self) -> BucketMissing:

@@ -40,10 +40,12 @@ class Child:
 
     The kernel sends it SIGTERM when this process dies, because nothing renews the lease then. That
     signal reaches the child itself, not the processes that it started.
+
+    Args:
+        process: leads its own group; `start` makes one.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        """Store a process that leads its own group; `start` makes one."""
         self._child = process
         self._terminal = _Terminal(process.pid)
 

@@ -32,12 +32,11 @@ class ObservedServerClock:
     """The server's time, estimated from the `Date` of its responses; thread-safe."""
 
     def __init__(self) -> None:
-        """Start without any response."""
         self._known = ServerTime()
         self._guard = threading.Lock()
 
     def observe(self, *, date: float, sent: float, received: float) -> None:
-        """Take one response into account; times as in `protocol.server_time.Sample`."""
+        """Note one response; the arguments are those of `protocol.server_time.Sample`."""
         with self._guard:
             self._known = self._known.observing(Sample(date=date, sent=sent, received=received))
 

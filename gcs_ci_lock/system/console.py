@@ -42,10 +42,13 @@ def write_text(stream: TextIO | None, text: str) -> bool:
 
 
 class BestEffortStream(io.StringIO):
-    """A stream in front of another that never raises, for a library that cannot cope with it."""
+    """A stream in front of another that never raises, for a library that cannot cope with it.
+
+    Args:
+        stream: the stream behind it.
+    """
 
     def __init__(self, stream: TextIO) -> None:
-        """Store the stream behind it."""
         super().__init__()
         self._stream = stream
 

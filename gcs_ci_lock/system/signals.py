@@ -17,18 +17,17 @@ class SignalStop:
     """A `Stop` that the first signal sets; the second signal ends the process immediately.
 
     A process with the number 1, as in a container, gets only the signals that it handles.
+    `installed` makes the pipe and installs the signal handlers.
+
+    Args:
+        reading: descriptor of the pipe's end from which `wait` reads.
+        writing: descriptor of its other end, to which a signal writes; must not block.
+        before_exit: called on the second signal, before the process ends.
     """
 
     def __init__(
         self, reading: int, writing: int, *, before_exit: Callable[[], object] | None = None
     ) -> None:
-        """Store the pipe; `installed` makes one and installs the signal handlers.
-
-        Args:
-            reading: descriptor of the pipe's end from which `wait` reads.
-            writing: descriptor of its other end, to which a signal writes; must not block.
-            before_exit: called on the second signal, before the process ends.
-        """
         # A pipe and not threading.Event: a signal handler that sets an Event can meet the lock
         # that the interrupted thread holds inside wait().
         self._reading = reading
@@ -79,17 +78,15 @@ class SignalStop:
 
 
 class StopWhen:
-    """A `Stop` that a condition sets too, e.g. the lease file was deleted or the job ended."""
+    """A `Stop` that a condition sets too, e.g. the lease file was deleted or the job ended.
+
+    Args:
+        stop: another stop, which sets this one too.
+        condition: sets this stop while it returns True; called about twice a second during a wait.
+        clock: measures the waits.
+    """
 
     def __init__(self, stop: Stop, condition: Callable[[], bool], clock: Clock) -> None:
-        """Store the collaborators.
-
-        Args:
-            stop: another stop, which sets this one too.
-            condition: sets this stop while it returns True; called about twice a second during a
-                wait.
-            clock: measures the waits.
-        """
         self._stop = stop
         self._condition = condition
         self._clock = clock
