@@ -34,9 +34,9 @@ __all__ = [
 
 
 if not TYPE_CHECKING:
-    # A type checker that saw it would take every name for one that exists.
+    # Hidden from type checkers, which would otherwise accept every name.
     def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-        # What the command line's --help does not need is not imported for it.
+        # Imported here, so that the command line's --help stays quick.
         if name in ("Lease", "Lock"):
             from gcs_ci_lock import api  # noqa: PLC0415
 

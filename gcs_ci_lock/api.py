@@ -162,7 +162,7 @@ class Lease:
         """Stop renewing and release the lock; does nothing when called again.
 
         Raises:
-            LeaseLost: the lease was lost before; another job may have worked beside us.
+            LeaseLost: the lease was lost before; another job may have run at the same time.
             LockError: the server does not answer; call again, or let the lease end by itself.
         """
         if self._released:

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, each with its fields and one exit code.
+"""All errors, each with its exit code.
 
 The exit codes follow sysexits.h where it has one: 69 EX_UNAVAILABLE, 75 EX_TEMPFAIL,
 76 (lease lost), 77 EX_NOPERM; 2 is the usual code for wrong usage.
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class LockError(Exception):
-    """The parent of every error that this package raises on purpose."""
+    """The base class of all errors that this package raises."""
 
     exit_code: ClassVar[int] = 1
 
@@ -20,7 +20,7 @@ class UsageError(LockError):
 
 
 class RecordInvalid(UsageError):
-    """The stored lock record cannot be understood; it was left as it is.
+    """The stored lock record is not valid; it was left as it is.
 
     Attributes:
         uri: the object, as gs://BUCKET/PATH or its path alone.
@@ -28,7 +28,6 @@ class RecordInvalid(UsageError):
     """
 
     def __init__(self, uri: str, problem: str) -> None:
-        """Describe the object and the problem."""
         super().__init__(
             f"the lock record {uri} is not valid: {problem}. It was left as it is. "
             f"Look at it with: gcloud storage cat {uri}"
@@ -38,15 +37,15 @@ class RecordInvalid(UsageError):
 
 
 class StoreError(LockError):
-    """A request to the storage server did not do what was asked."""
+    """A request to the storage server failed."""
 
 
 class PreconditionFailed(StoreError):
-    """The object's generation is not the one named: somebody else wrote or deleted it."""
+    """The object's generation is not the expected one: it was changed or deleted."""
 
 
 class OutcomeUnknown(StoreError):
-    """No usable answer came: the request may or may not have been carried out.
+    """There was no usable response: the request may or may not have been carried out.
 
     In model/lock.pml: no_answer.
 
@@ -57,13 +56,12 @@ class OutcomeUnknown(StoreError):
     exit_code = 69
 
     def __init__(self, message: str, *, busy: bool = False) -> None:
-        """Say what happened to the request."""
         super().__init__(message)
         self.busy = busy
 
 
 class StorageUnreachable(StoreError):
-    """The storage server gave no usable answer for as long as we were ready to try."""
+    """The storage server sent no usable response, in spite of retries."""
 
     exit_code = 69
 
@@ -87,6 +85,6 @@ class NotAcquired(LockError):
 
 
 class LeaseLost(LockError):
-    """The lease is not ours any more, or can no longer be believed to be ours."""
+    """The lease is not ours any more, or we must not believe so any longer."""
 
     exit_code = 76

@@ -1,7 +1,7 @@
 """What the engine needs of the world: storage, clocks, randomness, and requests to stop.
 
-Each port has two implementations, one real and one for tests, and one contract that both pass
-(tests/contracts). Everything below the adapters sees only these.
+Each port has two implementations, one real and one for tests, and one contract for both
+(tests/contracts). The code below the adapters knows only the ports.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +18,8 @@ class ObjectRead:
     """An object as it was read.
 
     Attributes:
-        body: its bytes, or None where it has more than the limit that was asked for.
-        generation: of the version read; not known, and 0, where there is no body.
+        body: its bytes, or None if it is larger than the limit of the request.
+        generation: of the version read; 0 if `body` is None.
     """
 
     body: bytes | None
@@ -28,12 +28,12 @@ class ObjectRead:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """There is no such object."""
+    """The object does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """The object's generation is still the one known."""
+    """The object still has the known generation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +41,12 @@ class ObjectInfo:
     """One object in a listing, or one just written.
 
     Attributes:
-        path: the whole name of the object.
+        path: the full name of the object.
+        generation: of this version.
         created_text: the server's `timeCreated` of this generation, in RFC 3339; "" if the server
-            did not say.
-        updated_text: `updated` likewise.
-        metadata: custom metadata; a stranger may have written it.
+            did not send it.
+        updated_text: the server's `updated`, likewise.
+        metadata: custom metadata; untrusted.
     """
 
     path: str
@@ -58,20 +59,19 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """One bucket, changed only by compare-and-swap on an object's generation.
 
-    Every call is one attempt: a listing one request a page, anything else one request. Nothing is
-    tried again inside, but that credentials which are refused are renewed once. Every answer that
-    carries a `Date`, refusals included, is shown to `server_time`. All calls may be made from
-    several threads. A timeout is the time without a byte from the server: one that drips takes
-    longer.
+    Every call is one attempt: one request per page of a listing, otherwise one request. There are
+    no retries, except that refused credentials are refreshed once. The `Date` of every response,
+    errors included, is reported to the server clock. Several threads may use a store. A timeout is
+    the time without a byte from the server: a slow response may take longer.
 
     In model/lock.pml: arrive.
 
     Raises (every method):
-        OutcomeUnknown: no usable answer (time-out, reset, 408, 409, 429, 5xx, half a body): the
+        OutcomeUnknown: no usable response (timeout, reset, 408, 409, 429, 5xx, half a body): the
             request may or may not have been carried out.
         Denied: 401 or 403, or no credentials.
-        BucketMissing: the server says so.
-        StoreError: any other refusal.
+        BucketMissing: the bucket does not exist.
+        StoreError: any other error.
     """
 
     def read(
@@ -80,9 +80,9 @@ class ObjectStore(Protocol):
         """Read one object.
 
         Args:
-            path: the object's whole name.
-            known: a generation that need not be sent again, or None.
-            limit: bytes that are read at most.
+            path: the object's full name.
+            known: a generation that the server need not send again, or None.
+            limit: bytes to read at most.
             timeout: seconds.
         """
         ...
@@ -96,18 +96,18 @@ class ObjectStore(Protocol):
         metadata: Mapping[str, str] | None = None,
         timeout: float,
     ) -> ObjectInfo:
-        """Replace or create one object, and return what is there now.
+        """Replace or create one object; return its new version.
 
         Args:
-            path: the object's whole name.
+            path: the object's full name.
             body: the whole content.
-            generation: the one expected there; 0: the object must not exist.
+            generation: the one expected; 0: the object must not exist.
             metadata: custom metadata of the new version.
             timeout: seconds.
 
         Raises:
-            PreconditionFailed: another generation, or none, is there; also after our own write
-                whose answer was lost: never conclude from it.
+            PreconditionFailed: the object has another generation, or does not exist. Conclude
+                nothing from it: our own write, whose response was lost, may be the reason.
         """
         ...
 
@@ -116,44 +116,44 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, path: str, *, generation: int, timeout: float) -> None:
-        """Delete one object; one that is gone already is no error.
+        """Delete one object; it is not an error if it does not exist.
 
         Raises:
-            PreconditionFailed: another generation is there.
+            PreconditionFailed: the object has another generation.
         """
         ...
 
 
 class Clock(Protocol):
-    """The local boot clock, which counts suspension; and what it says of the server's time."""
+    """The local boot clock, which also counts the time of suspension."""
 
     def boottime(self) -> float:
-        """Return seconds since some fixed moment; never goes back, goes on during suspension."""
+        """Return seconds since a fixed moment; never goes back, continues during suspension."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait; longer if the machine is suspended."""
+        """Wait so many seconds, or longer if the machine is suspended."""
         ...
 
 
 class ServerClock(Protocol):
-    """The storage server's time as known from its `Date` headers."""
+    """The storage server's time, derived from its `Date` headers."""
 
     def observe(self, *, date: float, sent: float, received: float) -> None:
-        """Take one answer into account; times as in `protocol.server_time.Sample`."""
+        """Note one response; the arguments are those of `protocol.server_time.Sample`."""
         ...
 
     def at(self, boot: float) -> Interval:
         """Return the server time at a reading of the boot clock.
 
         Raises:
-            StoreError: no answer with a `Date` has come yet.
+            StoreError: there was no response with a `Date` yet.
         """
         ...
 
 
 class Random(Protocol):
-    """Randomness."""
+    """A source of random numbers and ids."""
 
     def fraction(self) -> float:
         """Return a number in [0, 1)."""
@@ -164,49 +164,49 @@ class Random(Protocol):
         ...
 
 
-# Prints a title and lines; where the log can fold them away, only the title is seen at first.
+# Prints a title and lines; if the log can fold lines, only the title is visible at first.
 Show = Callable[[str, Sequence[str]], None]
 
 
 class WaitObserver(Protocol):
-    """Whoever wants to know how the wait goes on."""
+    """Is informed about the progress of a wait."""
 
     def on_claim(self, lease: str) -> None:
-        """Take note of the lease id that is going to be claimed, before anything is written."""
+        """Note the lease id that will be claimed, before anything is written."""
         ...
 
     def on_wait(self, status: WaitStatus) -> None:
-        """Take note of a look at the lock; called at every poll."""
+        """Note the status of the wait; called at every poll."""
         ...
 
 
-# Asks a CI system: returns the proof that the owner's job is over, or ""; may block, and fail.
+# Asks a CI system: returns the proof that the owner's job is over, or ""; may block or raise.
 Ask = Callable[[Owner], str]
 
 
 class Verifier(Protocol):
-    """Whoever can ask a CI system whether the job of a holder is over."""
+    """Finds out from a CI system whether a holder's job is over."""
 
     def proof(self, owner: Owner, *, every: float) -> str:
         """Return the proof that the owner's job is over, for people and the history, or "".
 
-        "" says nothing: the job runs, or nobody knows, or the answer is not here yet. Returns at
-        once: questions are asked in the background, one at a time.
+        "" proves nothing: the job runs, or it is not known, or the response has not come yet. Does
+        not block: questions are asked in the background, one at a time.
 
         Args:
-            owner: whose job it is, as a record tells.
-            every: seconds that are between two questions about one owner, at least.
+            owner: the holder's job, from a record.
+            every: seconds between two questions about one owner, at least.
         """
         ...
 
 
 class Stop(Protocol):
-    """Somebody's wish that the work in hand ends; a `threading.Event` is one."""
+    """A request to stop; `threading.Event` is one."""
 
     def is_set(self) -> bool:
-        """Tell whether it has been uttered."""
+        """Return whether a stop was requested."""
         ...
 
     def wait(self, seconds: float, /) -> bool:
-        """Wait until it is uttered or the time is over; tell whether it has been uttered."""
+        """Wait for the stop or until the time is over; return whether a stop was requested."""
         ...

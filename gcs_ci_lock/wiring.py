@@ -1,4 +1,4 @@
-"""Settings to concrete adapters; the only file that knows them all."""
+"""Create the adapters from settings; the only module that knows them all."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Connection:
     random: Random
 
     def lock(self, paths: LockPaths, timing: Timing) -> LockClient:
-        """Return one lock of the bucket; no request is made."""
+        """Return one lock of the bucket; makes no request."""
         return LockClient(
             paths,
             store=self.store,
@@ -47,20 +47,20 @@ def connect(
     pinned: PinnedCredentials | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Connection:
-    """Return a connection to a bucket; no request to the storage server is made.
+    """Return a connection to a bucket; makes no request to the storage server.
 
     Args:
         bucket: its bare name.
         endpoint: URL of the storage server, or None or "" for Google's.
-        environ: names the credentials' file and says whether STORAGE_EMULATOR_HOST is set.
-        pinned: credentials; None: those that `environ` names, else the machine's.
+        environ: names the credentials' file; has STORAGE_EMULATOR_HOST only with an endpoint.
+        pinned: credentials; None: those that `environ` names, otherwise the machine's.
         log: gets one line per storage request.
 
     Raises:
         UsageError: the endpoint cannot be used.
         Denied: there are no usable credentials.
     """
-    # Importing Google's client takes 0.25 s: not before it is needed.
+    # Importing Google's client takes 0.25 s.
     from gcs_ci_lock.storage.connection import ObservedAdapter, storage_client  # noqa: PLC0415
     from gcs_ci_lock.storage.credentials import load, load_named  # noqa: PLC0415
     from gcs_ci_lock.storage.gcs import GcsStore  # noqa: PLC0415
@@ -102,7 +102,7 @@ def connect_engine(environ: Mapping[str, str], clock: Clock) -> "Engine":
     """Return the Docker engine that the runner uses.
 
     Raises:
-        SidecarUnavailable: there is none, or it refuses.
+        SidecarUnavailable: there is no engine, or it refuses.
     """
     from gcs_ci_lock.keepalive.sidecar.engine import connect  # noqa: PLC0415 - docker is slow too
 
@@ -118,10 +118,10 @@ def resolve_credentials(
     service_account: str = "",
     id_token: str = "",
 ) -> PinnedCredentials:
-    """Return the credentials by their content, so that they outlive their file and this process.
+    """Return the credentials by their content, so that another process can use them later.
 
-    In this order: the workload identity, `credentials_json`, the file that `environ` names,
-    gcloud's own file, the machine's credentials.
+    The first that is given counts: the workload identity, `credentials_json`, the file that
+    `environ` names, gcloud's own file, the machine's credentials.
 
     Args:
         environ: names the credentials' file, and holds GitHub's access to ID tokens.

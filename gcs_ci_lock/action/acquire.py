@@ -1,4 +1,4 @@
-"""`mode: acquire`: acquire the locks, and see that something renews their leases."""
+"""`mode: acquire`: acquire the locks, and start what renews their leases."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,15 +46,15 @@ KeepAliveFactory = Callable[[KeeperSpec, Keeper], KeepAlive]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acquirer:
-    """What it takes to acquire the locks of one step.
+    """Acquires the locks of one step.
 
     Attributes:
-        step: speaks to the runner.
+        step: writes for the runner.
         inputs: of the step.
-        state: what the step leaves for its post stage.
-        credentials: what a keeper elsewhere gets.
+        state: what the step saves for its post stage.
+        credentials: for a keeper in a sidecar.
         connect: connects to a bucket.
-        verifier: knows whether the job of a holder is over.
+        verifier: finds out whether a holder's job is over.
         clock: for the wait's messages.
         stop: ends the wait.
     """
@@ -71,12 +71,12 @@ class Acquirer:
     def acquire(
         self, requests: Sequence[LockRequest], kind: KeeperKind, keepalive: KeepAliveFactory
     ) -> HeldLocks | Stopped | int:
-        """Acquire all locks; otherwise report why not, and return the exit code or the stop.
+        """Acquire all locks, or report why that failed and return the exit code or the stop.
 
         Args:
             requests: in the order in which to acquire them.
-            kind: who will renew the leases.
-            keepalive: makes the keep-alive of one lease.
+            kind: what will renew the leases.
+            keepalive: returns the keep-alive of one lease.
 
         Raises:
             LockError: they could not be acquired; none is held then.
@@ -107,9 +107,9 @@ class Acquirer:
                 return outcome
 
     def report_release(self, held: HeldLock, result: ReleaseResult) -> None:
-        """Print how a release ended, and forget a lease that has ended."""
+        """Print how a release ended, and discard the state of a lease that was released."""
         report_release(self.step, held, result)
-        # A loss is left to the post stage, which reports it too.
+        # The post stage reports a loss too.
         if isinstance(result, Released) or (isinstance(result, Lost) and result.max_hold_over):
             self.state.discard(held.name)
 
@@ -144,9 +144,8 @@ class Acquirer:
             keeper = Keeper.of_new_lease(
                 lock, lease, random=connection.random, max_hold=request.max_hold
             )
-            return HeldLock(
-                lock, request, outcome, keepalive(spec, keeper), random=connection.random
-            )
+            kept = keepalive(spec, keeper)
+            return HeldLock(lock, request, outcome, kept, random=connection.random)
         self._discard(acquisition, name)
         skip = self.inputs.on_timeout == "skip"
         match outcome:
@@ -159,7 +158,7 @@ class Acquirer:
         return outcome
 
     def _discard(self, acquisition: Acquisition, name: str) -> None:
-        # What may be left in the bucket is left to the post stage.
+        # If objects may be left in the bucket, the post stage deletes them.
         if not acquisition.may_leave_objects:
             self.state.discard(name)
 
@@ -226,7 +225,7 @@ def _without_renewal(acquirer: Acquirer, why: str) -> int | Stopped:
     try:
         requests = acquirer.inputs.requests(renewed=False)
     except UsageError as error:
-        # What was asked for is possible with a keeper only.
+        # These inputs need a keeper.
         message = f"{error}. {why}" if why else str(error)
         raise UsageError(message) from None
     held = acquirer.acquire(requests, "none", lambda _, keeper: NoKeeper(keeper))
@@ -240,7 +239,7 @@ def _without_renewal(acquirer: Acquirer, why: str) -> int | Stopped:
 
 
 def _raise_if_reported_lost(held: HeldLocks) -> None:
-    """Raise the loss that a container reported while the other locks were waited for."""
+    """Raise the loss that a container reported during the wait for the other locks."""
     if len(held.locks) == 1:
         return
     for one in held.locks:

@@ -24,12 +24,12 @@ def check(
 
     Args:
         step: its input `name` may name the locks.
-        state: where the steps of this job left their leases.
+        state: where the steps of this job saved their leases.
         engine: connects to the Docker engine; raises SidecarUnavailable.
         open_lease: opens the lock of a lease.
 
     Raises:
-        LeaseLost: a keeper has given up or is gone, or the record names another holder.
+        LeaseLost: a keeper reported the loss or is gone, or the lease is not in the record.
         NotAcquired: this job holds no such lock.
         LockError: the record cannot be read.
     """
@@ -45,7 +45,7 @@ def check(
 def _loss(
     step: GitHubStep, spec: KeeperSpec, engine: Callable[[], Engine], open_lease: OpenLease
 ) -> Lost | None:
-    """Return how a lease was lost; the record first, because it names who has the lock now."""
+    """Return how a lease was lost; the record takes precedence, because it names the new holder."""
     lease_ref = spec.lease_ref
     _, known = inspect_keeper(step, lease_ref, engine=engine)
     connection, lock = open_lease(lease_ref, pinned=spec.credentials)

@@ -1,7 +1,7 @@
-"""End the lease of a job from one of its own steps; shared by `release` and post.
+"""End the lease of a job from one of its own steps; shared by `release` and `post`.
 
-The record first, then the keeper: a keeper whose lease the job has released has no loss to report,
-and one that released by itself means a loss to the job.
+First release, then stop the keeper: a keeper whose lease the job has released has no loss to
+report, and a keeper that has released the lease itself means a loss for the job.
 """
 
 from collections.abc import Callable
@@ -45,9 +45,9 @@ class LeaseEnding:
 
     Attributes:
         loss: how it was lost; None: it was not.
-        status: the last that its keeper reported, or None.
-        held: seconds since the grant, or None if that is not known.
-        error: why it could not be released; it ends by itself then.
+        status: the last status of its keeper, or None.
+        held: seconds since the grant, or None if not known.
+        error: why it could not be released, or None; it expires by itself then.
     """
 
     loss: Lost | RecordReplaced | None
@@ -57,7 +57,7 @@ class LeaseEnding:
 
     @property
     def run_cancelled(self) -> bool:
-        """Whether the keeper itself has reported the loss, and cancelled the run if asked to."""
+        """Whether the keeper has reported the loss itself, and cancelled the run if configured."""
         return self.status is not None and self.status.phase == "lost"
 
     def loss_of(self, lease_ref: LeaseRef) -> LeaseLost | None:
@@ -77,9 +77,9 @@ def end_job_lease(
     """Release what is still ours, and stop its keeper.
 
     Args:
-        step: where the keeper's last lines are shown.
+        step: shows the keeper's last lines.
         lease_ref: the lease.
-        spec: how to continue with it, or None.
+        spec: what the main stage saved for it, or None.
         engine: connects to the Docker engine; raises SidecarUnavailable.
         open_lease: opens the lock.
     """
@@ -87,7 +87,7 @@ def end_job_lease(
     try:
         connection, lock = open_lease(lease_ref, pinned=spec.credentials if spec else None)
         if known is None and lease_ref.token:
-            # Valid until this moment? A lease that nothing renewed may have expired long ago.
+            # A lease that nothing renewed may have expired long ago.
             known = overdue(lock, lease_ref, random=connection.random)
         result = end_lease(lock, lease_ref, random=connection.random, loss=known)
         held = lock.now().earliest - lease_ref.granted_at
@@ -125,10 +125,10 @@ def report_loss(
     """Report a loss as `on-lost` says; return the exit code.
 
     Args:
-        step: speaks to the runner.
+        step: writes for the runner.
         lost: the loss.
-        on_lost: fail, cancel the run as well, or only warn.
-        job: how the run is cancelled, or None.
+        on_lost: fail, also cancel the run, or only warn.
+        job: how to cancel the run, or None.
         cancelled: whether the keeper has cancelled it already.
     """
     if on_lost == "warn":

@@ -14,7 +14,7 @@ def hold(acquirer: Acquirer) -> int | Stopped:
     """Acquire the locks, renew them until the stop or a loss, then release them.
 
     Returns:
-        The exit code, or that the step was stopped before it had the locks.
+        The exit code, or that the step was stopped before it acquired the locks.
 
     Raises:
         LockError: the locks could not be acquired; none is held then.

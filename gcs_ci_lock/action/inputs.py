@@ -30,14 +30,14 @@ class ActionInputs:
     """The inputs of a step with `mode: acquire` or `mode: hold`.
 
     Attributes:
-        step: where the inputs of the lock itself are read from.
+        step: has the inputs of the lock itself.
         owner: the job.
         endpoint: another storage endpoint than Google's, or "".
         on_timeout: what happens when the lock is not acquired.
         on_lost: what happens when a lease is lost.
-        keep_alive: who renews the leases.
-        verify_holder: whether the CI system is asked if a holder's job is over.
-        job: how the end of this job is seen.
+        keep_alive: what renews the leases.
+        verify_holder: whether to ask the CI system if a holder's job is over.
+        job: how to find out that this job is over, and how to cancel its run.
         proxies: the job's variables that name proxies.
     """
 
@@ -56,7 +56,7 @@ class ActionInputs:
         """Read the inputs.
 
         Raises:
-            UsageError: an input is not one of its choices.
+            UsageError: an input is invalid.
         """
         return cls(
             step=step,
@@ -77,7 +77,7 @@ class ActionInputs:
         )
 
     def verifier(self, environ: Mapping[str, str], clock: Clock) -> Verifier:
-        """Return what knows whether a holder's job is over."""
+        """Return the verifier for all locks of the step."""
         if not self.verify_holder:
             return NoVerifier()
         return verifier_of(environ, tokens={github.name: self.job.token}, clock=clock)
@@ -86,7 +86,7 @@ class ActionInputs:
         """Return one request per lock, in the order in which to acquire them.
 
         Args:
-            renewed: whether a keeper will renew the leases; else they last 1.5 times max-hold.
+            renewed: whether a keeper will renew the leases; otherwise they last 1.5 x max-hold.
 
         Raises:
             UsageError: an input is wrong; the message names it.
@@ -107,15 +107,15 @@ class ActionInputs:
 
 
 def lock_names(step: GitHubStep) -> list[str]:
-    """Return the lines of the input `name` that are not empty."""
+    """Return the locks that the input `name` names: its lines that are not empty."""
     return [line.strip() for line in step.input("name").splitlines() if line.strip()]
 
 
 def choice(step: GitHubStep, name: str, choices: tuple[_Choice, ...]) -> _Choice:
-    """Return an input that is one of several words; the first if it is not set.
+    """Return an input that is one of `choices`; the first if it is not set.
 
     Raises:
-        UsageError: it is another word.
+        UsageError: it is something else.
     """
     value = step.input(name, choices[0])
     for one in choices:

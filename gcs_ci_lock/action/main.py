@@ -1,4 +1,4 @@
-"""The stages of the action as the runner starts them, with what each needs."""
+"""The stages of the action as the runner starts them."""
 
 import os
 import sys
@@ -34,24 +34,24 @@ def run_stage(name: str) -> int:
     except LockError as error:
         step.error(str(error))
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - a traceback in a log helps nobody at 3 a.m.
+    except Exception as error:  # noqa: BLE001 - a traceback does not help at 3 a.m.
         step.error(f"gcs-ci-lock failed unexpectedly: {type(error).__name__}: {error}")
         return 1
 
 
 def _stage(name: str, step: GitHubStep, environ: Mapping[str, str]) -> int:
-    # The first signal does not end a stage; a stage that waits asks for it.
+    # The first signal does not end a stage; a stage that waits checks for it.
     if name == "entrypoint-post":
         SignalStop.installed()
         return _post(step, environ)
     mode = choice(step, "mode", MODES)
     signals = SignalStop.installed()
     state = StepState(step, environ)
-    # Nothing of an earlier attempt is left to the post stage; `check` and `release` leave nothing.
+    # Nothing of an earlier attempt may reach the post stage; `check` and `release` save nothing.
     state.clear()
     if mode in ("acquire", "hold"):
         return _acquire(step, environ, state=state, signals=signals, hold=mode == "hold")
-    # Imported here: no stage needs the code of the others, and each should start quickly.
+    # Imported here, because no stage needs the code of the others, and each should start quickly.
     from gcs_ci_lock.action.check import check  # noqa: PLC0415
     from gcs_ci_lock.action.release import release  # noqa: PLC0415
 

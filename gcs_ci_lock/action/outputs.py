@@ -1,4 +1,4 @@
-"""What a step reports: outputs, annotations and the summary on the page of the run."""
+"""What a step reports: outputs, annotations and the summary of the run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,23 +21,23 @@ from gcs_ci_lock.report.messages import (
     took_over_line,
 )
 
-# Shorter waits are the requests themselves.
+# Seconds; shorter waits are only the requests themselves.
 WORTH_A_NOTICE = 5.0
 
 
 def report_acquired(step: GitHubStep, held: Sequence[HeldLock], how: str) -> None:
-    """Report that the locks are ours.
+    """Report that the locks are acquired.
 
     With several locks, the outputs have one line each, in the order of the names.
 
     Args:
-        step: speaks to the runner.
+        step: writes for the runner.
         held: the locks, in that order.
-        how: who renews the leases, for people.
+        how: what renews the leases, for people.
     """
     for one in held:
-        _tell_one(step, one, how)
-    tenures = [one.acquired.lease for one in held]
+        _report_one(step, one, how)
+    leases = [one.acquired.lease for one in held]
     previous = [one.acquired.previous for one in held]
     set_outputs(
         step,
@@ -45,23 +45,23 @@ def report_acquired(step: GitHubStep, held: Sequence[HeldLock], how: str) -> Non
         {
             "acquired": "true",
             "outcome": "acquired",
-            "lease-id": "\n".join(lease.id for lease in tenures),
-            "fencing-token": "\n".join(str(lease.token) for lease in tenures),
+            "lease-id": "\n".join(lease.id for lease in leases),
+            "fencing-token": "\n".join(str(lease.token) for lease in leases),
             "waited-seconds": f"{held[-1].acquired.waited:.0f}",
-            "expires-at": iso_time(_expires_at(tenures)),
+            "expires-at": iso_time(_expires_at(leases)),
             "previous-holder-url": "\n".join(link(p.owner) if p else "" for p in previous),
             "took-over": "true" if any(one.acquired.took_over for one in held) else "false",
         },
     )
 
 
-def _expires_at(tenures: Sequence[LeaseState]) -> float:
-    # What is renewed was renewed while the last one was waited for.
-    fixed = [lease.expires_at for lease in tenures if lease.timing.renew_every is None]
-    return min(fixed, default=tenures[-1].expires_at)
+def _expires_at(leases: Sequence[LeaseState]) -> float:
+    # A lease with a keeper was renewed during the wait for the last one.
+    fixed = [lease.expires_at for lease in leases if lease.timing.renew_every is None]
+    return min(fixed, default=leases[-1].expires_at)
 
 
-def _tell_one(step: GitHubStep, held: HeldLock, how: str) -> None:
+def _report_one(step: GitHubStep, held: HeldLock, how: str) -> None:
     acquired = held.acquired
     lease, previous = acquired.lease, acquired.previous
     line = acquired_line(held.name, acquired.waited, lease.token, how)
@@ -80,7 +80,7 @@ def _tell_one(step: GitHubStep, held: HeldLock, how: str) -> None:
     ]
     if previous is not None:
         rows.append(("previous holder", owner_cell(previous.owner)))
-    # As the claim was written.
+    # When the claim was written.
     now = lease.expires_at - lease.timing.ttl
     step.add_summary(summary_table(rows) + gantt(held.name, acquired.record, now))
 
@@ -89,23 +89,23 @@ def report_no_keepalive(step: GitHubStep, requests: Sequence[LockRequest], why: 
     """Warn that nothing renews the leases.
 
     Args:
-        step: speaks to the runner.
-        requests: what was asked for.
-        why: one sentence with its full stop, or "".
+        step: writes for the runner.
+        requests: the locks.
+        why: a sentence with its full stop, or "".
     """
     names = ", ".join(f'"{request.paths.name}"' for request in requests)
     several = len(requests) > 1
-    leases = "These leases are" if several else "This lease is"
+    subject = "These leases are" if several else "This lease is"
     locks = f"locks {names} stay" if several else f"lock {names} stays"
     ttl = format_duration(requests[0].timing.ttl)
     step.warning(
-        f"{leases} not renewed (keep-alive: none). If the runner dies, {locks} held for up to "
+        f"{subject} not renewed (keep-alive: none). If the runner dies, {locks} held for up to "
         f"{ttl}. {why} Keep max-hold as short as the job allows."
     )
 
 
 def report_release(step: GitHubStep, held: HeldLock, result: ReleaseResult) -> None:
-    """Report how one release ended; a loss is reported by whoever acts on it."""
+    """Report how one release ended; the caller reports a loss."""
     match result:
         case Released():
             step.log(released_line(held.name, held.acquired.lease.token))
@@ -141,8 +141,8 @@ def report_timeout(
     rows += [("held by", owner_cell(h.owner)) for h in status.record.holders[:5]]
     picture = gantt(request.paths.name, status.record, status.earliest)
     step.add_summary(summary_table(rows) + picture)
-    tell = step.warning if skip else step.error
-    tell("\n".join(timeout_lines(status)))
+    annotate = step.warning if skip else step.error
+    annotate("\n".join(timeout_lines(status)))
 
 
 def report_obsolete(
@@ -166,17 +166,17 @@ def report_obsolete(
         ("waited", format_duration(obsolete.waited)),
     ]
     step.add_summary(summary_table(rows))
-    tell = step.warning if skip else step.error
-    tell(line)
+    annotate = step.warning if skip else step.error
+    annotate(line)
 
 
 def report_end(
     step: GitHubStep, lease_ref: LeaseRef, outcome: str, rows: Sequence[tuple[str, str]]
 ) -> None:
-    """Add the end of a lease to the page of the run.
+    """Add the end of a lease to the summary of the run.
 
     Args:
-        step: speaks to the runner.
+        step: writes for the runner.
         lease_ref: the lease.
         outcome: one word.
         rows: more lines of the table; Markdown.

@@ -1,4 +1,4 @@
-"""The post stage: release what is still ours, stop the keepers, and report how it was."""
+"""The post stage: release the leases that are still ours, stop their keepers, and report."""
 
 from collections.abc import Callable
 
@@ -29,18 +29,18 @@ def post(
 ) -> int:
     """Release exactly the leases of our own main stage; return the exit code.
 
-    Inputs are not read: inside a composite action they may be another step's.
+    Reads no inputs: inside a composite action they may belong to another step.
 
     Args:
-        step: speaks to the runner.
-        state: what the main stage left.
+        step: writes for the runner.
+        state: what the main stage saved.
         event_path: the runner's event file, or "".
         engine: connects to the Docker engine; raises SidecarUnavailable.
         open_lease: opens the lock of a lease.
-        random: makes a name that no other container has.
+        random: for a name that no other container has.
 
     Raises:
-        UsageError: what the main stage left is damaged, and no keeper is found.
+        UsageError: the saved state is damaged, and no keeper is found.
     """
 
     def keepers() -> list[KeeperContainer]:
@@ -76,7 +76,7 @@ def _leases_left(step: GitHubStep, state: StepState) -> list[LeaseRef]:
 
 
 def _spec_left(step: GitHubStep, state: StepState, lease_ref: LeaseRef) -> KeeperSpec | None:
-    """Return what the main stage left in the lease's file, if it can be used."""
+    """Return what the main stage saved in the lease's file, or None if it is damaged."""
     try:
         return state.keeper_spec(lease_ref)
     except UsageError as damaged:
@@ -87,10 +87,10 @@ def _spec_left(step: GitHubStep, state: StepState, lease_ref: LeaseRef) -> Keepe
 def _release_by_label(
     step: GitHubStep, keepers: Callable[[], list[KeeperContainer]], damaged: UsageError | None
 ) -> int:
-    """Stop the keepers whose leases the main stage could not leave to us; they release.
+    """Stop the keepers whose leases are not in the saved state; they release them.
 
     Raises:
-        UsageError: there are none, and what the main stage left is damaged.
+        UsageError: there are none, and the saved state is damaged.
     """
     found: list[KeeperContainer] = []
     try:
@@ -138,7 +138,7 @@ def _report(
             step.log(f'Nothing to release: lock "{lease_ref.name}" was not acquired')
         return code
     if isinstance(ending.loss, RecordReplaced):
-        # Whoever deleted the record is responsible; the job did nothing wrong.
+        # A person deleted the record; the job did nothing wrong.
         step.warning(str(loss))
         return code
     job = spec.job if spec else None

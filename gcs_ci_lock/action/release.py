@@ -21,13 +21,13 @@ def release(
 
     Args:
         step: its input `name` may name the locks.
-        state: where the steps of this job left their leases.
+        state: where the steps of this job saved their leases.
         engine: connects to the Docker engine; raises SidecarUnavailable.
         open_lease: opens the lock of a lease.
 
     Raises:
         NotAcquired: this job holds no such lock.
-        LockError: one could not be released; it ends by itself.
+        LockError: one could not be released; it expires by itself.
     """
 
     def release_one(spec: KeeperSpec) -> int:

@@ -1,9 +1,9 @@
-"""State: what a step leaves for its post stage and for the other steps of its job.
+"""State: what a step saves for its post stage and for the other steps of its job.
 
-The leases, without secrets, in the runner's state; and all that is needed to go on with each,
-secrets included, in a file beside the job's event. act hands no state on, credentials can be gone
-by the time of the post step, and other steps of the job are to find the leases: they all have the
-files.
+The runner's state contains the leases, without secrets. A file per lease, next to the job's event
+file, contains all that is needed to continue with it, secrets included. The files are needed
+because act passes no state on, credentials may be gone in the post stage, and other steps of the
+job must find the leases.
 """
 
 import hashlib
@@ -26,11 +26,14 @@ _SOURCE: Final = "the step's lease file"
 
 
 class StepState:
-    """The leases of one step of one job, a file each.
+    """The leases of one step of one job, one file each.
 
     Args:
         step: reads and writes the runner's state.
-        environ: GITHUB_EVENT_PATH, and what tells the steps of a job apart.
+        environ: GITHUB_EVENT_PATH, and the variables that identify the step.
+
+    Attributes:
+        step_id: identifies the step among all steps of all jobs.
     """
 
     def __init__(self, step: GitHubStep, environ: Mapping[str, str]) -> None:
@@ -39,44 +42,44 @@ class StepState:
         self._folder = Path(event).parent if event else None
         keys = ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "GITHUB_ACTION")
         # The same in all stages of one step. A composite action that is used twice has it twice:
-        # the files are told apart by their leases.
+        # the lease ids distinguish the files.
         named = "\n".join(environ.get(key, "") for key in keys)
         self.step_id = hashlib.sha256(named.encode(errors="replace")).hexdigest()[:32]
-        # Lock -> what this stage has left of it so far.
-        self._left: dict[str, KeeperSpec] = {}
+        # Lock -> what this stage has saved for it so far.
+        self._saved: dict[str, KeeperSpec] = {}
 
     def write(self, spec: KeeperSpec) -> None:
-        """Leave a lease; for one lock the last one counts."""
+        """Save a lease; it replaces an earlier one of the same lock."""
         name = spec.lease_ref.name
-        if (earlier := self._left.get(name)) and earlier.lease_ref.lease != spec.lease_ref.lease:
+        if (earlier := self._saved.get(name)) and earlier.lease_ref.lease != spec.lease_ref.lease:
             self._unlink(earlier.lease_ref)
-        self._left[name] = spec
+        self._saved[name] = spec
         self._save_state()
         path = self._path(spec.lease_ref)
         if path is not None:
-            # A runner without that folder hands the state on.
+            # If the folder is missing, the runner passes the state on.
             with suppress(OSError):
                 write_private(path, spec.to_json())
 
     def discard(self, name: str) -> None:
-        """Leave nothing of a lock."""
-        left = self._left.pop(name, None)
+        """Discard what was saved for a lock."""
+        saved = self._saved.pop(name, None)
         self._save_state()
-        if left is not None:
-            self._unlink(left.lease_ref)
+        if saved is not None:
+            self._unlink(saved.lease_ref)
 
     def clear(self) -> None:
-        """Leave nothing."""
-        for spec in [*self._left.values()]:
+        """Discard everything."""
+        for spec in self._saved.values():
             self._unlink(spec.lease_ref)
-        self._left.clear()
+        self._saved.clear()
         self._save_state()
 
     def lease_refs(self) -> list[LeaseRef]:
-        """Return the leases that the step's first stage has left, in the order of their locks.
+        """Return the leases that the main stage saved, in the order of their locks.
 
         Raises:
-            UsageError: what is there is no lease.
+            UsageError: the state is damaged.
         """
         if text := self._step.state(STATE):
             lines = text.splitlines()
@@ -84,37 +87,37 @@ class StepState:
         return self.lease_refs_in_files()
 
     def lease_refs_in_files(self) -> list[LeaseRef]:
-        """Return likewise what stands in the files, whatever the runner hands on.
+        """Return the same from the files alone.
 
         Raises:
-            UsageError: what is there is no lease.
+            UsageError: a file is damaged.
         """
-        charges = self._read_all(f"{_PREFIX}{self.step_id}-*.json")
-        return sorted((spec.lease_ref for spec in charges), key=lambda one: one.name)
+        specs = self._read_all(f"{_PREFIX}{self.step_id}-*.json")
+        return sorted((spec.lease_ref for spec in specs), key=lambda one: one.name)
 
     @property
     def is_known_empty(self) -> bool:
-        """Tell whether the runner hands state on, and the first stage has left no lease in it."""
+        """Whether the runner passes state on, and the main stage saved no lease in it."""
         return self._step.state(STATE) == ""
 
     def keeper_spec(self, lease_ref: LeaseRef) -> KeeperSpec | None:
-        """Return what the step's first stage has left in the file of a lease, or None.
+        """Return what the main stage saved in the file of a lease, or None.
 
         Raises:
-            UsageError: what is there is something else.
+            UsageError: the file is damaged.
         """
         path = self._path(lease_ref)
         spec = _read(path) if path else None
         return spec if spec and spec.lease_ref.lease == lease_ref.lease else None
 
     def keeper_specs_of_job(self, name: str) -> list[KeeperSpec]:
-        """Return what all steps of this job have left, oldest first.
+        """Return what all steps of this job saved, oldest first.
 
         Args:
-            name: the lock that is meant, or "" for all.
+            name: the lock, or "" for all.
 
         Raises:
-            UsageError: one of them is something else.
+            UsageError: a file is damaged.
         """
         found = self._read_all(f"{_PREFIX}*.json") if self._folder else []
         return sorted(
@@ -123,7 +126,7 @@ class StepState:
         )
 
     def discard_everywhere(self, spec: KeeperSpec) -> None:
-        """Remove the file of a lease that was released, whichever step has left it."""
+        """Delete the file of a released lease, whichever step saved it."""
         if self._folder is not None:
             for path in self._folder.glob(f"{_PREFIX}*-{spec.lease_ref.lease}.json"):
                 with suppress(OSError):
@@ -139,7 +142,7 @@ class StepState:
         return self._folder / f"{_PREFIX}{self.step_id}-{lease_ref.lease}.json"
 
     def _save_state(self) -> None:
-        lines = [spec.lease_ref.to_json() for spec in self._left.values()]
+        lines = [spec.lease_ref.to_json() for spec in self._saved.values()]
         self._step.save_state(STATE, "\n".join(lines))
 
     def _unlink(self, lease_ref: LeaseRef) -> None:
@@ -149,11 +152,11 @@ class StepState:
 
 
 def leases_of_job(step: GitHubStep, state: StepState) -> list[KeeperSpec]:
-    """Return the leases of this job that the input `name` means, oldest first.
+    """Return the leases of this job whose locks the input `name` names, oldest first.
 
     Args:
-        step: its input `name` names locks, one per line; without it all leases are meant.
-        state: where the steps of this job left their leases.
+        step: its input `name` names locks, one per line; without it, all leases are returned.
+        state: where the steps of this job saved their leases.
 
     Raises:
         NotAcquired: this job holds no such lock.

@@ -1,4 +1,4 @@
-"""Acquire one lock for a command, and tell people how it goes."""
+"""Acquire one lock for a command, and report the progress."""
 
 import os
 from collections.abc import Callable
@@ -115,19 +115,20 @@ def acquire_lock(
     announce: Callable[[LeaseRef], None],
     keepalive: Callable[[Keeper], KeepAlive],
 ) -> HeldLock | Stopped:
-    """Wait for a lock and tell people how it goes; nothing renews it yet.
+    """Wait for a lock and report the progress; nothing renews its lease yet.
 
     Args:
         options: as given.
         request: the lock.
         stop: ends the wait.
-        verifier: knows whether the job of a holder is over.
-        renewed_by: who will renew the lease, for people.
-        announce: called with the lease before it is claimed, with token 0, and after the grant.
-        keepalive: makes the lease's keep-alive.
+        verifier: finds out whether a holder's job is over.
+        renewed_by: what will renew the lease, for people.
+        announce: called with the lease before its claim, with token 0, and after its grant.
+        keepalive: returns the keep-alive of the lease.
 
     Raises:
-        NotAcquired: it was not acquired in time, and who holds it; or a newer run has come.
+        NotAcquired: it was not acquired in time, and who holds it; or a newer run has made this one
+            obsolete.
         LockError: anything else that went wrong.
     """
     connection = connect_bucket(
@@ -161,7 +162,7 @@ def acquire_lock(
             try:
                 announce(lease_ref(lease.id).granted(lease, waited=outcome.waited))
             except LockError:
-                # Nobody would know of the lease.
+                # Later steps would not find the lease.
                 held.release()
                 raise
             _print_acquired(request, outcome, renewed_by)
@@ -176,7 +177,7 @@ def acquire_lock(
 
 
 def print_release(held: HeldLock, result: ReleaseResult) -> None:
-    """Print how one release ended; a loss is an error that its caller raises."""
+    """Print how one release ended; a loss is an error that the caller raises."""
     match result:
         case Released():
             print_err(released_line(held.name, held.acquired.lease.token))
@@ -190,7 +191,7 @@ def print_release(held: HeldLock, result: ReleaseResult) -> None:
 
 
 def verifier_for(options: AcquireOptions) -> Verifier:
-    """Return what knows whether a holder's job is over; one for all locks of a command."""
+    """Return the verifier for all locks of a command."""
     if not options.verify_holder:
         return NoVerifier()
     return verifier_of(os.environ, tokens={}, clock=SystemClock())

@@ -11,7 +11,7 @@ from gcs_ci_lock.errors import LockError
 from gcs_ci_lock.system.console import ensure_standard_fds, print_err
 
 _P = ParamSpec("_P")
-# In the order of `--help`. Those that only our own programs start are hidden.
+# In the order of `--help`. Those that only this program starts are hidden.
 _COMMANDS: Final[tuple[Callable[..., int], ...]] = (
     commands.run,
     commands.hold,
@@ -39,7 +39,7 @@ app = typer.Typer(
 
 
 def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
-    """Turn what a command returns or raises into the exit code of the process."""
+    """Return a command that exits with the code that `command` returns or that its error has."""
 
     @functools.wraps(command)
     def exiting(*args: _P.args, **kwargs: _P.kwargs) -> None:
@@ -48,7 +48,7 @@ def _exiting(command: Callable[_P, int]) -> Callable[_P, None]:
         except LockError as error:
             print_err(f"gcs-ci-lock: {error}")
             code = error.exit_code
-        except Exception as error:  # noqa: BLE001 - a traceback helps nobody at 3 a.m.
+        except Exception as error:  # noqa: BLE001 - a traceback does not help at 3 a.m.
             print_err(f"gcs-ci-lock: failed unexpectedly: {type(error).__name__}: {error}")
             code = LockError.exit_code
         raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""Every command: its signature and help text. What it does stands in the module of its name."""
+"""The signature and help text of every command; the modules named after them do the work."""
 
 from functools import partial
 from pathlib import Path
@@ -27,16 +27,16 @@ _COMMAND = "gcs_ci_lock.command"
 
 
 class WithCommand(TyperCommand):
-    """A command line whose words after the first -- are another command."""
+    """A command whose arguments after the first -- are another command."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Set the other command aside; its options are not ours."""
+        """Separate the other command, whose options are not ours."""
         at = args.index("--") if "--" in args else len(args)
         ctx.meta[_COMMAND] = args[at + 1 :]
         return super().parse_args(ctx, args[:at])
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Return the words of the usage line, with the other command at its end."""
+        """Return the parts of the usage line, with the other command at the end."""
         return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
 
 

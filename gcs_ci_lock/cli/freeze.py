@@ -75,19 +75,19 @@ def _open(name: str, *, bucket: str, endpoint: str, verbose: bool) -> tuple[Conn
 
 
 def _ends_at(text: str, now: float) -> float | None:
-    """Return the server time that `--until` names: so much from now, or a moment with its zone."""
+    """Return the server time for `--until`: a duration from now, or a moment with its zone."""
     text = text.strip()
     if not text:
         return None
     if not re.match(r"[0-9]{4}-", text):
-        return _to_come(now + _duration(text), now, text)
+        return _in_future(now + _duration(text), now, text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise _no_time(text)
-    return _to_come(moment.timestamp(), now, text)
+    return _in_future(moment.timestamp(), now, text)
 
 
 def _duration(text: str) -> float:
@@ -104,12 +104,12 @@ def _no_time(text: str) -> UsageError:
     )
 
 
-def _to_come(moment: float, now: float, text: str) -> float:
+def _in_future(moment: float, now: float, text: str) -> float:
     if now < moment <= MAX_TIME:
         return moment
     wrong = "is over already" if moment <= now else "is too far away"
     message = (
-        f'until "{printable(text)}" {wrong}: expected a time that is to come. Without --until '
+        f'until "{printable(text)}" {wrong}: expected a time in the future. Without --until '
         "a freeze lasts until `unfreeze`"
     )
     raise UsageError(message)

@@ -1,4 +1,4 @@
-"""The two hidden commands that renew a lease which another process acquired."""
+"""`keep` and `keep-sidecar`, both hidden: renew a lease that another process acquired."""
 
 import os
 import sys
@@ -45,7 +45,6 @@ def keep(path: Path, inherited: int) -> int:
         return not lease_file.names_lease(lease_ref.lease)
 
     def why_stopped() -> Lost | None:
-        # `release` deletes the file first: then the job itself asked for it.
         return None if file_is_gone() else _keeper_stopped()
 
     try:
@@ -71,12 +70,12 @@ def keep(path: Path, inherited: int) -> int:
 def keep_sidecar() -> int:
     """Renew the lease that standard input describes until its job is over; return the exit code.
 
-    Standard output gets one `KeeperStatus` a line; standard error gets lines for people.
+    Prints one `KeeperStatus` per line to standard output, and lines for people to standard error.
     """
     signals = SignalStop.installed()
     try:
         spec = KeeperSpec.from_json(sys.stdin.read(MAX_BYTES), source="standard input")
-        # Where the libraries look for them; the container itself has none.
+        # The libraries read them from the environment; the container itself has none.
         os.environ.update(spec.proxies)
         end = JobEnd.watching(spec.job.event_path)
         if spec.job.token and spec.job.api_url:
@@ -92,11 +91,11 @@ def keep_sidecar() -> int:
 
 
 class SidecarRun:
-    """The renewing in a sidecar, and what it reports.
+    """Renews one lease in a sidecar, and reports its status.
 
     Args:
         spec: the lease.
-        end: knows whether the job is over.
+        end: finds out whether the job is over.
         stop: ends the renewing.
         clock: its boot time counts.
     """
@@ -143,7 +142,7 @@ class SidecarRun:
         self._keeper = keeper
 
     def _on_attempt(self, keeper: Keeper) -> None:
-        """Report when renewing begins, fails and works again; not every renewal."""
+        """Report when renewing begins, fails, or works again; not every renewal."""
         phase: KeeperPhase = "missing" if keeper.trouble else "keeping"
         if phase == self._phase:
             return
@@ -161,7 +160,7 @@ class SidecarRun:
         self._report("lost", lost.message, loss=lost.reason)
         if lease_ref.on_lost == "cancel":
             self._cancel()
-        # Later steps of the job ask for the reason; nobody asks for longer than max-hold.
+        # Keep running, so that later steps of the job can read the reason; at most for max-hold.
         began = self._keeper.lease.sent_at if self._keeper else self._clock.boottime()
         until = began + lease_ref.max_hold_s
         while not lost.max_hold_over and (left := until - self._clock.boottime()) > 0:
@@ -186,7 +185,7 @@ class SidecarRun:
 
 
 def _keeper_stopped() -> Lost:
-    return Lost(reason=LossReason.KEEPER_STOPPED, message="its keeper was told to stop")
+    return Lost(reason=LossReason.KEEPER_STOPPED, message="its keeper was stopped")
 
 
 def _report(status: KeeperStatus) -> None:

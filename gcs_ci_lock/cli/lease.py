@@ -1,4 +1,4 @@
-"""`acquire`, `check` and `release`: the lease lives between processes, in a file."""
+"""`acquire`, `check` and `release`: the lease outlives the process, in a file."""
 
 import json
 import os
@@ -31,15 +31,15 @@ def acquire(options: AcquireOptions, path: Path, *, as_json: bool) -> int:
 
     Raises:
         NotAcquired: it was not acquired in time.
-        LockError: anything else that went wrong; nothing is held then, and a file that was there
-            before is left as it is.
+        LockError: anything else that went wrong; no lock is held then, and an existing file is left
+            as it is.
     """
-    # Report a wrong option before anything is touched.
+    # Report a wrong option before anything is changed.
     request = _only_one(options)
     lease_file = LeaseFile(path)
     file_lock = KeeperFileLock.acquire(lease_file, SystemClock())
     file_lock.write_working()
-    # A keeper that was started already ends when its file is gone.
+    # If the keeper was started already, it ends when its file is gone.
     stop = SignalStop.installed(before_exit=lease_file.discard)
     try:
         _release_leftover(lease_file, verbose=options.verbose)
@@ -69,8 +69,8 @@ def check(path: Path, *, verbose: bool) -> int:
     """Check that a lease still holds; return the exit code.
 
     Raises:
-        LeaseLost: it does not.
-        LockError: that cannot be found out.
+        LeaseLost: the lease is lost.
+        LockError: the state of the lease cannot be read.
     """
     lease_file = LeaseFile(path)
     lease_ref = lease_file.read()
@@ -99,8 +99,8 @@ def release(path: Path, *, verbose: bool) -> int:
     """Stop the keeper, release the lease, delete the file; return the exit code.
 
     Raises:
-        LeaseLost: it was lost before; nobody else's lease is touched.
-        LockError: that cannot be found out.
+        LeaseLost: it was lost before; another job's lease is never released.
+        LockError: the lease could not be released; it expires by itself.
     """
     lease_file = LeaseFile(path)
     lease_ref = lease_file.read()
@@ -130,8 +130,8 @@ def _only_one(options: AcquireOptions) -> LockRequest:
     first, *others = requests_of(options)
     if others:
         message = (
-            "acquire takes one lock: expected one NAME for each --lease-file. "
-            "For several at once: gcs-ci-lock run NAME... -- COMMAND"
+            "acquire accepts only one lock: expected one NAME for each --lease-file. "
+            "For several together: gcs-ci-lock run NAME... -- COMMAND"
         )
         raise UsageError(message)
     return first
@@ -156,7 +156,7 @@ def _release_leftover(lease_file: LeaseFile, *, verbose: bool) -> None:
 
 
 def _leave_to_keeper(held: HeldLock, stop: SignalStop, *, as_json: bool) -> None:
-    """Start the keeper and print the lease; if that fails or a signal came, release it.
+    """Start the keeper and print the lease; if that fails or a signal arrived, release it.
 
     Raises:
         LockError: the keeper did not start, or the lease cannot be printed.
@@ -169,7 +169,7 @@ def _leave_to_keeper(held: HeldLock, stop: SignalStop, *, as_json: bool) -> None
         held.release()
         raise
     if stop.is_set():
-        # The signal came while the keeper started: the lock is not wanted any more.
+        # The signal arrived while the keeper started: the lock is not wanted any more.
         held.release()
 
 

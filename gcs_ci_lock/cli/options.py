@@ -1,4 +1,4 @@
-"""The options of the commands; every one has a variable GCS_CI_LOCK_..."""
+"""The options of the commands; each has a variable GCS_CI_LOCK_..."""
 
 import inspect
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Name = Annotated[
     str,
     typer.Argument(metavar="NAME", show_default=False, help="The lock, such as acme/api/prod."),
 ]
-# Accepts several names, so that the error can say what to do instead.
+# Accepts several names, so that the error can suggest what to do instead.
 OneName = Annotated[
     list[str],
     typer.Argument(metavar="NAME", show_default=False, help="The lock, such as acme/api/prod."),
@@ -212,12 +212,12 @@ class AcquireOptions:
 def with_acquire_options(
     command: Callable[Concatenate[AcquireOptions, _P], int], *, names: object = Names
 ) -> Callable[..., int]:
-    """Return a command with `AcquireOptions` before its own options, which it gets as one value.
+    """Return a command with the options of `AcquireOptions` and its own.
 
-    typer reads a command's options from its signature: this one puts both together.
+    typer reads the options from the signature of the result, which contains both.
 
     Args:
-        command: what it does.
+        command: gets the former as one value.
         names: the type of its names.
     """
     first, *options = inspect.signature(AcquireOptions).parameters.values()

@@ -1,4 +1,4 @@
-"""How a wait is shown: folded away in a CI system's log, alive on a terminal, else as lines."""
+"""How a wait is shown: folded in a CI system's log, drawn on a terminal, otherwise as lines."""
 
 import os
 import sys
@@ -17,17 +17,17 @@ from gcs_ci_lock.system.console import BestEffortStream, print_err, write_line
 def wait_observer(
     on_claim: Callable[[str], None], *, clock: Clock, lines_between: bool
 ) -> Iterator[WaitObserver]:
-    """Give an observer that tells people how a wait goes on, on standard error.
+    """Yield an observer that shows the progress of a wait on standard error.
 
     Args:
-        on_claim: is given the lease id before it is claimed.
-        clock: for what is repeated.
-        lines_between: whether other lines are printed meanwhile: they would tear a drawing.
+        on_claim: called with each lease id before its claim.
+        clock: for repeated lines.
+        lines_between: whether other lines are printed during the wait, which would break a drawing.
     """
     if lines_between or not _can_draw(sys.stderr, os.environ):
         yield WaitLog(_show(os.environ), clock=clock, on_claim=on_claim)
         return
-    # Most commands never wait on a terminal.
+    # Imported here, because most commands do not wait on a terminal.
     from rich.console import Console
 
     from gcs_ci_lock.report.wait_live import WaitDisplay
@@ -50,6 +50,6 @@ def _can_draw(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
 
 
 def _show(environ: Mapping[str, str]) -> Show:
-    # All on one stream: two of them reach a log in any order.
+    # Everything on one stream: two streams reach a log in any order.
     write = partial(write_line, sys.stderr)
     return current(environ).log_group(environ, write) or print_lines(print_err)

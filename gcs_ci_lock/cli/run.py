@@ -1,4 +1,4 @@
-"""`run` and `hold`: the leases live as long as this process."""
+"""`run` and `hold`: the leases last as long as this process."""
 
 import os
 from collections.abc import Sequence
@@ -33,11 +33,11 @@ def run(options: AcquireOptions, argv: Sequence[str]) -> int:
     if stop.is_set():
         held.release()
         return stop.exit_code
-    # A machine that was suspended since the grant must not begin.
+    # If the machine was suspended since the grant, the command must not start.
     if held.first_loss() is not None:
         return _release(held)
     try:
-        # While no thread of ours runs: what runs between fork and exec must not meet a lock.
+        # While no other thread of ours runs: between fork and exec it could hold a mutex.
         child = Child.start(argv, {**os.environ, **_variables(held)})
     except LockError:
         held.release()
@@ -111,7 +111,7 @@ def _release(held: HeldLocks) -> int:
 
 
 def _variables(held: HeldLocks) -> dict[str, str]:
-    """Return what the command sees: one line per lock, in their order."""
+    """Return the variables of the command: one line per lock, in their order."""
     leases = [one.acquired.lease for one in held.locks]
     return {
         "GCS_CI_LOCK_TOKEN": "\n".join(str(lease.token) for lease in leases),

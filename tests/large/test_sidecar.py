@@ -230,7 +230,7 @@ def test_a_keeper_that_somebody_stops_is_a_loss_to_post(bucket: TestBucket, tmp_
 
     assert free
     assert post.exit_code == 76, post
-    assert "its keeper was told to stop" in post.said("error")
+    assert "its keeper was stopped" in post.said("error")
 
 
 def test_an_early_release_hides_no_loss(bucket: TestBucket, tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_a_command_line_that_cannot_be_read_is_refused_with_a_hint(
         (("run", "prod"), "there is no command to run: expected it after --"),
         (("run", "prod", "true"), "there is no command to run: expected it after --"),
         (("run", "prod", "--"), "there is no command to run: expected it after --"),
-        (("acquire", "prod", "staging"), "acquire takes one lock"),
+        (("acquire", "prod", "staging"), "acquire accepts only one lock"),
         (("run", "prod", "Staging", "--", "true"), 'lock name "Staging" is not allowed'),
         (("run", "prod", "--queue", "lifo", "--", "true"), 'queue "lifo" is not valid'),
         (("run", "prod", "--priority", "10", "--", "true"), 'priority "10" is not valid'),

@@ -77,4 +77,4 @@ def test_acquire_says_that_it_takes_one_lock(site: Site) -> None:
 
     assert "The lock, such as acme/api/prod." in shown.out
     assert refused.exit_code == 2, refused
-    assert "acquire takes one lock" in refused.err
+    assert "acquire accepts only one lock" in refused.err
