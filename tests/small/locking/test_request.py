@@ -1,4 +1,4 @@
-"""What people write, as one request; each wrong word is named."""
+"""What people write, as one request per lock; each wrong word is named."""
 
 from typing import Any
 
@@ -114,3 +114,44 @@ def test_what_the_queue_is_told_arrives() -> None:
 def test_a_ttl_is_checked_even_where_nobody_renews() -> None:
     with pytest.raises(UsageError, match="ttl 3s"):
         unkept(ttl="3s")
+
+
+INPUTS: dict[str, Any] = {
+    "names": ["prod"],
+    "bucket": "acme-locks",
+    "slots": "1",
+    "wait": "30m",
+    "ttl": "2m",
+    "max_hold": "6h",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"bucket": " "},
+            (
+                "no bucket is given: expected BUCKET or gs://BUCKET/PREFIX as the action's input "
+                "`bucket`, the option --bucket or the variable GCS_CI_LOCK_BUCKET"
+            ),
+        ),
+        ({"max_hold": "x"}, 'max-hold "x" is not a duration: expected one like 90s, 30m or 2h'),
+        ({"max_hold": "0.9"}, "max-hold 1s is out of range: expected 1s to 168h00m"),
+        ({"wait": "x"}, 'wait "x" is not a duration: expected one like 90s, 30m or 2h'),
+        ({"ttl": "x"}, 'ttl "x" is not a duration: expected one like 90s, 30m or 2h'),
+    ],
+    ids=str,
+)
+def test_a_wrong_word_is_told_with_its_name(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        LockSettings(**INPUTS | changes).requests(owner=Owner())
+
+    assert str(refusal.value) == words
+
+
+@pytest.mark.parametrize("max_hold", ["1", "168h"])
+def test_the_ends_of_the_range_of_max_hold_are_taken(max_hold: str) -> None:
+    request = LockSettings(**INPUTS | {"max_hold": max_hold}).requests(owner=Owner())[0]
+
+    assert request.max_hold == (1.0 if max_hold == "1" else 604_800.0)

@@ -1,0 +1,235 @@
+"""One lock of one process: requests, and answers that do not come."""
+
+import json
+
+import pytest
+
+from gcs_ci_lock.errors import OutcomeUnknown
+from gcs_ci_lock.locking.client import LockClient
+from gcs_ci_lock.locking.lease import LeaseState, Lost
+from gcs_ci_lock.locking.outcome import Released, Stopped
+from gcs_ci_lock.protocol.queue import Claimant
+from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.server_time import MAX_RATE_RATIO
+from gcs_ci_lock.protocol.timing import Timing
+from gcs_ci_lock.protocol.transitions import NotHeld
+from gcs_ci_lock.storage.memory import MemoryStore, Moment, Request
+from gcs_ci_lock.system.clock import ObservedServerClock
+from tests.support.fakes import PATHS, Client, FakeClock, World
+from tests.support.faults import nth_write
+
+
+@pytest.mark.example
+def test_a_release_by_another_process_takes_two_requests() -> None:
+    world = World()
+    lease = world.client("a").hold().lease.id
+    other = world.client("a-post")
+
+    other.lock.release(lease)
+
+    assert [request.method for request in other.store.requests] == ["read", "write"]
+
+
+@pytest.mark.example
+def test_tokens_rise_over_releases_and_over_a_deleted_record() -> None:
+    world = World()
+    tokens = []
+    for number in range(4):
+        client = world.client(f"c{number}")
+        acquired = client.hold()
+        tokens.append(acquired.lease.token)
+        client.lock.release(acquired.lease.id)
+        if number == 1:
+            world.clock.sleep(1.0)
+            del world.bucket.objects[PATHS.record]
+
+    assert tokens == sorted(set(tokens))
+
+
+@pytest.mark.example
+def test_a_claim_that_never_arrived_is_made_again_with_a_new_number_and_stamp() -> None:
+    world = World()
+    bodies: list[bytes] = []
+    client = world.client("a", fault=nth_write(1, "before"))
+    write = client.store.write
+
+    def noting(path: str, body: bytes, **options: object) -> object:
+        bodies.append(body)
+        return write(path, body, **options)  # type: ignore[arg-type]  # handed on as it came
+
+    client.store.write = noting  # type: ignore[method-assign,assignment]  # to look on
+    acquired = client.hold()
+
+    first, second = (json.loads(body)["holders"][0] for body in bodies)
+    assert (first["beat"], second["beat"]) == (1, 2)
+    assert second["expires_at"] >= first["expires_at"]
+    assert bodies[0] != bodies[1]
+    assert acquired.lease.revision == 2
+
+
+@pytest.mark.example
+def test_leaving_with_an_unknown_claim_blocks_the_stray_write() -> None:
+    world = World()
+    client = world.client("a")
+    stray: list[tuple[bytes, int]] = []
+
+    def lose_and_stop(request: Request, when: Moment) -> None:
+        if request.method == "write" and when == "before" and not stray:
+            stray.append((b"stray", 0))
+            client.stop.set()
+            message = "no answer"
+            raise OutcomeUnknown(message)
+
+    client.store._fault = lose_and_stop  # noqa: SLF001
+    outcome = client.acquire()
+
+    assert isinstance(outcome, Stopped)
+    # The stray write named generation 0: there is an object now, so it can never land.
+    assert PATHS.record in world.bucket.objects
+    assert world.tickets() == []
+
+
+@pytest.mark.example
+def test_only_its_own_lease_is_released() -> None:
+    world = World()
+    holder, stranger = world.client("a"), world.client("b")
+    lease = holder.hold().lease.id
+
+    result = stranger.lock.release("somebody-else")
+
+    assert isinstance(result, NotHeld)
+    assert stranger.count("write") == 0
+    record = stranger.lock.read().record
+    assert record is not None
+    assert record.holder(lease) is not None
+
+
+@pytest.mark.example
+def test_a_release_whose_answer_is_lost_is_known_to_have_happened() -> None:
+    world = World()
+    client = world.client("a", fault=nth_write(2, "after"))
+    lease = client.hold().lease.id
+
+    with pytest.raises(OutcomeUnknown):
+        client.lock.release(lease)
+    again = client.lock.release(lease)
+
+    assert isinstance(again, Released)
+    assert client.count("write") == 2
+
+
+class Meanwhile:
+    """Lets somebody else act just before one of our writes to the record."""
+
+    def __init__(self) -> None:
+        self.rivals: list[Client] = []
+
+    def __call__(self, request: Request, when: Moment) -> None:
+        if request.method == "write" and request.path == PATHS.record and when == "before":
+            for rival in [self.rivals.pop()] if self.rivals else []:
+                there = rival.store.read(PATHS.record, known=None, limit=10**6, timeout=1)
+                body, generation = getattr(there, "body", b"{}"), getattr(there, "generation", 0)
+                rival.store.write(PATHS.record, body, generation=generation, timeout=1)
+
+
+@pytest.mark.fault
+def test_a_release_that_meets_anothers_write_looks_again_and_releases() -> None:
+    world, meanwhile = World(), Meanwhile()
+    client = world.client("a", fault=meanwhile)
+    lease = client.hold().lease.id
+    meanwhile.rivals.append(world.client("b"))
+
+    result = client.lock.release(lease)
+
+    assert isinstance(result, Released)
+    assert result.ended.lease == lease
+    assert b'"holders": []' in world.record_body()
+
+
+@pytest.mark.fault
+def test_a_stray_claim_is_disowned_although_somebody_else_writes_meanwhile() -> None:
+    world, meanwhile = World(), Meanwhile()
+    world.client("holder").hold()
+    client = world.client("a", fault=meanwhile)
+    meanwhile.rivals.append(world.client("b"))
+
+    result = client.lock.void_claim("stray")
+
+    assert isinstance(result, NotHeld)
+    # The write that met the other's, and the one that makes the stray claim meet a new generation.
+    assert client.count("write") == 2
+
+
+@pytest.mark.fault
+def test_a_renewal_that_meets_anothers_write_is_stamped_anew() -> None:
+    world, meanwhile = World(), Meanwhile()
+    client = world.client("a", fault=meanwhile)
+    lease = client.hold().lease
+    meanwhile.rivals.append(world.client("b"))
+    world.clock.sleep(20.0)
+
+    renewed = client.lock.renew(lease)
+
+    assert not isinstance(renewed, Lost)
+    assert renewed.revision > lease.revision
+    assert renewed.sent_at == world.clock.now
+
+
+@pytest.mark.fault
+def test_a_release_that_nobody_answers_is_not_taken_for_done() -> None:
+    world = World()
+
+    def fault(request: Request, when: Moment) -> None:
+        if request.method == "write" and when == "before" and world.clock.now > 1_010:
+            message = "no answer"
+            raise OutcomeUnknown(message)
+
+    client = world.client("a", fault=fault)
+    lease = client.hold().lease.id
+    world.clock.sleep(20.0)
+
+    with pytest.raises(OutcomeUnknown):
+        client.lock.release(lease)
+
+    assert lease.encode() in world.record_body()
+
+
+class SlowClock:
+    """A boot clock that goes slower than the server's by the greatest ratio allowed."""
+
+    def __init__(self, true: FakeClock) -> None:
+        self._true = true
+
+    def boottime(self) -> float:
+        return self._true.boottime() / MAX_RATE_RATIO
+
+    def sleep(self, seconds: float) -> None:
+        self._true.sleep(seconds * MAX_RATE_RATIO)
+
+
+class StaleDates(ObservedServerClock):
+    """Knows the server's time from dates that are a sixth of the ttl behind."""
+
+    def observe(self, *, date: float, sent: float, received: float) -> None:
+        super().observe(date=date - 20.0, sent=sent, received=received)
+
+
+@pytest.mark.fault
+def test_a_holder_with_a_slow_clock_and_stale_dates_stops_before_a_rival_enters() -> None:
+    world = World()
+    clock, dates = SlowClock(world.clock), StaleDates()
+    store = MemoryStore(world.bucket, clock=clock, server_clock=dates)
+    timing = Timing.for_ttl(120.0)
+    lock = LockClient(PATHS, store=store, clock=clock, server_clock=dates, timing=timing)
+    lock.read()
+    claimed = lock.claim(
+        Claimant(lease="holder", owner=Owner(), slots=1, ttl=timing.ttl, asked_at=0.0)
+    )
+    clock.sleep(20.0)
+    # Nothing was heard since the claim: what is stamped now has drifted for a whole beat.
+    renewed = lock.renew(claimed)
+    assert isinstance(renewed, LeaseState)
+
+    world.client("rival").hold(wait=300.0)
+
+    assert not renewed.believes_held(clock.boottime(), dates.at(clock.boottime()).latest)

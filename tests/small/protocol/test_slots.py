@@ -1,0 +1,24 @@
+"""How many jobs may hold a lock together, as people write it."""
+
+import pytest
+
+from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots, parse_slots
+
+pytestmark = pytest.mark.example
+
+
+@pytest.mark.parametrize(
+    ("text", "slots"), [("1", 1), (" 12 ", 12), ("unlimited", UNLIMITED), ("999999999", 999999999)]
+)
+def test_slots_are_read_as_people_write_them(text: str, slots: Slots) -> None:
+    assert parse_slots(text) == slots
+    assert parse_slots(str(format_slots(slots))) == slots
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "1.5", "many", "Unlimited", "1e3", "9999999999", "٣"]
+)
+def test_what_are_no_slots_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r'^slots ".*expected an integer from 1, or "unlimited"'):
+        parse_slots(text)
