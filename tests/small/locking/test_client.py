@@ -4,19 +4,21 @@ import json
 
 import pytest
 
-from gcs_ci_lock.errors import OutcomeUnknown
+from gcs_ci_lock.errors import OutcomeUnknown, PreconditionFailed
 from gcs_ci_lock.locking.client import LockClient
 from gcs_ci_lock.locking.lease import LeaseState, Lost
 from gcs_ci_lock.locking.outcome import Released, Stopped
 from gcs_ci_lock.protocol.queue import Claimant
-from gcs_ci_lock.protocol.record import Owner
+from gcs_ci_lock.protocol.record import LossReason, Owner
 from gcs_ci_lock.protocol.server_time import MAX_RATE_RATIO
 from gcs_ci_lock.protocol.timing import Timing
-from gcs_ci_lock.protocol.transitions import NotHeld
+from gcs_ci_lock.protocol.transitions import NotHeld, freeze
 from gcs_ci_lock.storage.memory import MemoryStore, Moment, Request
 from gcs_ci_lock.system.clock import ObservedServerClock
 from tests.support.fakes import PATHS, Client, FakeClock, World
 from tests.support.faults import nth_write
+from tests.support.samples import CLAIMANT, FREEZE
+from tests.support.waiters import queue_and_vanish
 
 
 @pytest.mark.example
@@ -233,3 +235,101 @@ def test_a_holder_with_a_slow_clock_and_stale_dates_stops_before_a_rival_enters(
     world.client("rival").hold(wait=300.0)
 
     assert not renewed.believes_held(clock.boottime(), dates.at(clock.boottime()).latest)
+
+
+@pytest.mark.example
+def test_a_release_of_a_lost_lease_notes_the_loss_for_everybody() -> None:
+    world = World()
+    client = world.client("a")
+    lease = client.hold().lease
+    loss = Lost(reason=LossReason.JOB_OVER, message="token 1: the job is over")
+
+    released = client.lock.release(lease.id, loss=loss)
+
+    assert isinstance(released, Released)
+    assert (released.ended.loss, released.ended.note) == (LossReason.JOB_OVER, loss.message)
+    seen = world.client("post").lock.release(lease.id)
+    assert isinstance(seen, Released)
+    assert seen.ended == released.ended
+    assert b'"loss": "job_over"' in world.record_body()
+
+
+@pytest.mark.example
+def test_a_release_in_good_order_notes_none() -> None:
+    world = World()
+    client = world.client("a")
+
+    released = client.lock.release(client.hold().lease.id)
+
+    assert isinstance(released, Released)
+    assert (released.ended.loss, released.ended.note) == (None, "")
+    assert b"loss" not in world.record_body()
+
+
+@pytest.mark.example
+def test_a_lock_that_nobody_has_held_is_held_by_nobody() -> None:
+    client = World().client("a")
+
+    assert client.lock.read().record is None
+    assert client.lock.release("mine") == NotHeld(ended=None, holders=())
+    assert client.count("write") == 0
+
+
+@pytest.mark.example
+def test_a_change_that_changes_nothing_costs_no_write() -> None:
+    world = World()
+    world.client("holder").hold()
+    client = world.client("a")
+
+    record = client.lock.update(lambda record, _: record)
+
+    assert len(record.holders) == 1
+    assert [request.method for request in client.store.requests] == ["read"]
+
+
+@pytest.mark.fault
+def test_a_change_that_meets_anothers_write_is_made_on_what_is_there_then() -> None:
+    world, meanwhile = World(), Meanwhile()
+    world.client("holder").hold()
+    client = world.client("a", fault=meanwhile)
+    meanwhile.rivals.append(world.client("b"))
+
+    record = client.lock.update(lambda record, _: freeze(record, FREEZE))
+
+    assert record.frozen == FREEZE
+    assert [r.method for r in client.store.requests] == ["read", "write", "read", "write"]
+
+
+@pytest.mark.example
+def test_a_claim_on_a_record_without_room_is_not_written() -> None:
+    world = World()
+    world.client("holder").hold()
+    client = world.client("a")
+    client.lock.read()
+
+    with pytest.raises(PreconditionFailed, match="prod has no room any more"):
+        client.lock.claim(CLAIMANT)
+
+    assert client.count("write") == 0
+
+
+@pytest.mark.example
+def test_a_stray_claim_that_has_landed_is_released() -> None:
+    world = World()
+    lease = world.client("a").hold().lease.id
+
+    result = world.client("post").lock.void_claim(lease)
+
+    assert isinstance(result, Released)
+    assert result.ended.lease == lease
+
+
+@pytest.mark.example
+def test_objects_in_the_queue_that_are_no_tickets_are_passed_over() -> None:
+    world = World()
+    world.client("holder").hold()
+    client = world.client("a")
+    queue_and_vanish(client)
+    client.store.write(PATHS.ticket("junk"), b"", generation=0, timeout=1)
+
+    assert [ticket.lease for ticket in client.lock.tickets()] == ["a-1"]

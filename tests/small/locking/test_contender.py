@@ -1,14 +1,22 @@
 """One contender among others: who goes first, who is superseded, and what is left behind."""
 
+from dataclasses import replace
+
 import pytest
 
 from gcs_ci_lock.errors import Denied
+from gcs_ci_lock.locking.contender import LIST_EVERY, Contender, Decided
 from gcs_ci_lock.locking.outcome import Acquired, Obsolete, TimedOut
+from gcs_ci_lock.locking.request import LockRequest
+from gcs_ci_lock.protocol.admission import MayClaim
 from gcs_ci_lock.protocol.obsolete import Superseded
+from gcs_ci_lock.protocol.record import Record
 from gcs_ci_lock.protocol.slots import UNLIMITED
+from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from gcs_ci_lock.storage.memory import Moment, Request
-from tests.support.fakes import PATHS, World
-from tests.support.faults import Outage, lost_answers
+from tests.support.fakes import PATHS, Client, World
+from tests.support.faults import Outage, lost_answers, nth_write
+from tests.support.samples import ALICE, TICKET
 from tests.support.waiters import queue_and_vanish, run_of_job, stopped_while_waiting
 
 
@@ -206,3 +214,119 @@ def test_a_higher_priority_goes_before_those_who_came_earlier() -> None:
     acquired = world.client("urgent").hold(wait=60, priority=9)
 
     assert acquired.waited < 7
+
+
+def contender(client: Client, *, wait: float = 1800.0) -> Contender:
+    request = LockRequest(paths=PATHS, owner=ALICE, timing=client.timing, wait=wait)
+    return Contender(client.lock, request, "mine")
+
+
+def decided(client: Client, contender: Contender) -> tuple[Record, Decided]:
+    """Let a contender look and decide."""
+    stored = client.lock.read()
+    now = client.lock.now()
+    contender.note_first_read(now)
+    record = stored.record or Record(name="prod", fence=1)
+    return record, contender.decide(record, now.earliest)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("wait", "tickets"), [(0.0, []), (9.0, ["mine"])])
+def test_a_single_try_takes_no_place_in_the_queue(wait: float, tickets: list[str]) -> None:
+    world = World()
+    world.client("holder").hold()
+    client = world.client("a")
+    mine = contender(client, wait=wait)
+    decided(client, mine)
+
+    assert mine.refresh_ticket() == ""
+
+    assert world.tickets() == tickets
+    assert mine.may_leave_ticket is bool(tickets)
+
+
+@pytest.mark.fault
+def test_a_ticket_that_could_not_be_written_is_told_and_looked_for() -> None:
+    world = World()
+    world.client("holder").hold()
+    client = world.client("a", fault=nth_write(1, "before", path_end="mine"))
+    mine = contender(client)
+    decided(client, mine)
+
+    assert mine.refresh_ticket() == "no answer"
+    assert mine.may_leave_ticket
+    decided(client, mine)
+
+    assert client.count("list") == 2
+    assert not mine.may_leave_ticket
+
+
+@pytest.mark.example
+def test_a_queue_is_listed_anew_after_half_a_minute_or_a_change_of_the_holders() -> None:
+    world = World()
+    holder = world.client("holder", ttl=600)
+    lease = holder.hold().lease.id
+    client = world.client("a")
+    mine = contender(client)
+    listings = []
+
+    for pause in (0.0, LIST_EVERY - 1, 1.0, 1.0):
+        world.clock.sleep(pause)
+        decided(client, mine)
+        listings.append(client.count("list"))
+    holder.lock.release(lease)
+    world.client("next", ttl=600).hold(wait=9)
+    decided(client, mine)
+
+    assert listings == [1, 1, 2, 2]
+    assert client.count("list") == 3
+
+
+@pytest.mark.example
+def test_a_queue_must_be_seen_unchanged_for_as_long_as_it_may_be_asleep() -> None:
+    world = World()
+    holder = world.client("holder", ttl=600)
+    lease = holder.hold().lease.id
+    queue_and_vanish(world.client("early"))
+    client = world.client("a")
+    mine = contender(client)
+    decided(client, mine)
+    mine.refresh_ticket()
+    holder.lock.release(lease)
+
+    def left() -> float:
+        record, decision = decided(client, mine)
+        assert isinstance(decision, MayClaim)
+        assert decision.position is not None
+        return mine.settle_time_left(
+            decision.position, record, may_claim=True, looked_at=world.clock.now
+        )
+
+    first = left()
+    world.clock.sleep(4.0)
+    second = left()
+    # One more that came before it: what was seen has changed, and counts from now.
+    urgent = encode_ticket(replace(TICKET, priority=9))
+    client.store.write(PATHS.ticket("urgent"), b"", generation=0, metadata=urgent, timeout=1)
+    changed = left()
+
+    assert (first, second) == (6.0, 2.0)
+    assert changed == 12.0
+
+
+@pytest.mark.example
+def test_all_that_are_alive_are_counted_and_the_contender_once() -> None:
+    world = World()
+    world.client("holder", ttl=600).hold()
+    queue_and_vanish(world.client("early"))
+    client = world.client("a")
+    mine = contender(client)
+    record, _ = decided(client, mine)
+    before = mine.waiters(record, client.lock.now().earliest)
+    mine.refresh_ticket()
+    mine.invalidate()
+    decided(client, mine)
+
+    assert (before, mine.waiters(record, client.lock.now().earliest)) == (2, 2)
+    # A ticket that nobody refreshed for a minute and a half is not counted.
+    assert mine.waiters(record, client.lock.now().earliest + 90) == 1

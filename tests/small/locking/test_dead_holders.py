@@ -190,3 +190,60 @@ def test_an_eviction_whose_answer_is_lost_is_made_once(moment: Moment) -> None:
     record = client.lock.read().record
     assert record is not None
     assert [e.outcome for e in record.history] == ["evicted"]
+
+
+def holder_in_the_way(*, ahead: int) -> tuple[World, DeadHolders, Oracle, QueuePosition]:
+    """Return a waiter behind so many of its own repository, and what it asks."""
+    world = World()
+    oracle = Oracle("")
+    position = QueuePosition(
+        ahead=(replace(TICKET, owner=ALICE),) * ahead, settle_time=math.inf, fits_holders=False
+    )
+    return world, DeadHolders(world.client("a").lock, ALICE, oracle), oracle, position
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(0, 0), (1, 10), (2, 30), (3, 70)])
+def test_each_further_waiter_of_a_repository_asks_later(ahead: int, seconds: float) -> None:
+    world, dead_holders, oracle, position = holder_in_the_way(ahead=ahead)
+    assert not dead_holders.evict(RECORD, position)
+    early = len(oracle.asked)
+
+    world.clock.sleep(max(seconds - 0.1, 0.0))
+    dead_holders.evict(RECORD, position)
+    just_before = len(oracle.asked)
+    world.clock.sleep(0.1)
+    dead_holders.evict(RECORD, position)
+
+    assert (early, just_before) == ((0, 0) if seconds else (1, 2))
+    assert oracle.every[-1] == 60.0 * 2**ahead
+
+
+def test_a_holder_that_comes_back_is_waited_for_anew() -> None:
+    world, dead_holders, oracle, position = holder_in_the_way(ahead=1)
+    dead_holders.evict(RECORD, position)
+    world.clock.sleep(10.0)
+    dead_holders.evict(replace(RECORD, holders=()), position)
+
+    dead_holders.evict(RECORD, position)
+
+    assert oracle.asked == []
+
+
+def test_who_fits_or_meets_a_freeze_asks_nothing() -> None:
+    _, dead_holders, oracle, position = holder_in_the_way(ahead=0)
+
+    assert not dead_holders.evict(RECORD, replace(position, fits_holders=True))
+    assert not dead_holders.evict(replace(RECORD, frozen=FREEZE), position)
+
+    assert oracle.asked == []
+
+
+def test_a_long_proof_is_cut_to_what_a_record_keeps() -> None:
+    world = World()
+    dead = world.client("dead", ttl=3600).hold().lease.id
+    client = world.client("a")
+    client.verifier = Oracle("x" * 1000)
+
+    [ended] = client.hold(wait=60).took_over
+
+    assert (ended.lease, ended.note) == (dead, "x" * 200)

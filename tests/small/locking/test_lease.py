@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.locking.lease import Lost, removed_from_record, renewal_overdue
+from gcs_ci_lock.locking.lease import Lost, max_hold_over, removed_from_record, renewal_overdue
 from gcs_ci_lock.protocol.record import Holder, LossReason, PastLease
 from gcs_ci_lock.protocol.transitions import NotHeld
 from tests.support.samples import ENDED, HOLDER, LEASE, NOW
@@ -70,3 +70,27 @@ def test_a_lease_is_believed_up_to_its_deadline_and_a_margin_before_its_expiry(
     believed: bool,  # noqa: FBT001 - a row of the table
 ) -> None:
     assert LEASE.believes_held(boot, latest) == believed
+
+
+def test_a_lease_that_was_held_for_max_hold_is_still_to_be_released() -> None:
+    lost = max_hold_over(41, 3600.0)
+
+    assert lost.message == "token 41: max-hold (1h00m) is over"
+    assert lost.max_hold_over
+    assert not renewal_overdue(LEASE, 1_090.0).max_hold_over
+
+
+@pytest.mark.parametrize("reason", list(LossReason))
+def test_a_lease_that_its_keeper_released_was_lost_for_the_keepers_reason(
+    reason: LossReason,
+) -> None:
+    ended = replace(ENDED, loss=reason, note="why")
+
+    lost = removed_from_record(LEASE.token, NotHeld(ended=ended, holders=()))
+
+    assert lost.reason is reason
+    assert '("why")' in lost.message
+
+
+def test_a_lease_is_lost_give_up_after_the_send_of_its_last_write() -> None:
+    assert LEASE.deadline == LEASE.sent_at + LEASE.timing.give_up == 1_080.0

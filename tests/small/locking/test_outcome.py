@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gcs_ci_lock.locking.outcome import Acquired
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete
+from gcs_ci_lock.protocol.obsolete import Outdated, Superseded
 from tests.support.fakes import World
 
 pytestmark = pytest.mark.example
@@ -38,3 +39,11 @@ def test_our_own_end_is_not_the_one_before_us() -> None:
 
     assert again.previous == others[-1]
     assert alone.previous is None
+
+
+@pytest.mark.parametrize(
+    ("why", "word"),
+    [(Outdated(sequence=1, granted=2), "outdated"), (Superseded(by="k3v8"), "superseded")],
+)
+def test_an_obsolete_run_has_one_word_for_why(why: Outdated | Superseded, word: str) -> None:
+    assert Obsolete(waited=1.0, why=why).outcome == word

@@ -1,13 +1,19 @@
 """A waiter's own ticket: written, refreshed, found again, passed on, and deleted."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
+from gcs_ci_lock.errors import OutcomeUnknown, StoreError
+from gcs_ci_lock.locking.own_ticket import OwnTicket, delete_abandoned
+from gcs_ci_lock.protocol.queue import REFRESH_EVERY
+from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
-from tests.support.fakes import PATHS, World
-from tests.support.faults import nth_write
-from tests.support.samples import ALICE
+from gcs_ci_lock.storage.memory import Moment, Request
+from tests.support.fakes import PATHS, Client, World
+from tests.support.faults import lost_answers, nth_write
+from tests.support.samples import ALICE, CLAIMANT, TICKET
 from tests.support.waiters import queue_and_vanish, run_of_job, stopped_while_waiting
 
 
@@ -130,3 +136,165 @@ def test_a_rewriting_of_the_older_ticket_that_fails_is_made_up_for() -> None:
 
     tickets = {t.lease: t for t in newer.lock.tickets()}
     assert tickets[older.diary.leases[0]].superseded_by == newer.diary.leases[0]
+
+
+def own_ticket(client: Client) -> OwnTicket:
+    client.lock.read()
+    return OwnTicket(client.lock, replace(CLAIMANT, lease="mine"))
+
+
+@pytest.mark.example
+def test_before_the_first_write_there_is_nothing_to_list_or_to_delete() -> None:
+    client = World().client("a")
+    ticket = own_ticket(client)
+
+    ticket.delete()
+
+    assert (ticket.may_exist, ticket.needs_listing) == (False, False)
+    assert [request.method for request in client.store.requests] == ["read"]
+
+
+@pytest.mark.example
+def test_a_ticket_is_written_once_in_half_a_minute_and_then_deleted() -> None:
+    world = World()
+    client = world.client("a")
+    ticket = own_ticket(client)
+
+    for _ in range(4):
+        ticket.refresh()
+        world.clock.sleep(REFRESH_EVERY / 3)
+    stood = world.tickets()
+    ticket.delete()
+
+    assert client.count("write") == 2
+    assert stood == ["mine"]
+    assert not ticket.may_exist
+    assert world.tickets() == []
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_after_a_lost_answer_only_a_listing_tells_whether_there_is_a_ticket(
+    moment: Moment,
+) -> None:
+    world = World()
+    client = world.client("a", fault=nth_write(1, moment, path_end="mine"))
+    ticket = own_ticket(client)
+    with pytest.raises(OutcomeUnknown):
+        ticket.refresh()
+
+    ticket.refresh()
+    assert (ticket.needs_listing, ticket.may_exist, client.count("write")) == (True, True, 1)
+    ticket.sync(client.lock.tickets())
+
+    assert not ticket.needs_listing
+    assert ticket.may_exist is (moment == "after")
+    assert math.isfinite(ticket.claimant.arrival) is (moment == "after")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_ticket_whose_deletion_was_not_answered_is_looked_for(moment: Moment) -> None:
+    world = World()
+    client = world.client("a", fault=lost_answers("delete", 1, when=moment))
+    ticket = own_ticket(client)
+    ticket.refresh()
+    with pytest.raises(OutcomeUnknown):
+        ticket.delete()
+
+    looked_for = ticket.needs_listing
+    ticket.delete()
+
+    assert looked_for
+    assert not ticket.may_exist
+    assert world.tickets() == []
+
+
+@pytest.mark.fault
+def test_a_ticket_that_changes_again_and_again_is_left_to_die() -> None:
+    world = World()
+    rival = world.client("rival")
+
+    def fault(request: Request, when: Moment) -> None:
+        if request.method == "delete" and when == "before":
+            (there,) = rival.lock.tickets()
+            rival.store.write(request.path, b"", generation=there.generation, timeout=1)
+            entry = world.bucket.objects[request.path].entry
+            metadata = encode_ticket(there)
+            rival.store.write(
+                request.path, b"", generation=entry.generation, metadata=metadata, timeout=1
+            )
+
+    client = world.client("a", fault=fault)
+    ticket = own_ticket(client)
+    ticket.refresh()
+
+    with pytest.raises(StoreError, match="ticket mine changes while it is deleted"):
+        ticket.delete()
+
+    assert ticket.may_exist
+
+
+@pytest.mark.example
+def test_a_new_lease_keeps_the_arrival_of_the_old_ticket() -> None:
+    world = World()
+    client = world.client("a")
+    ticket = own_ticket(client)
+    ticket.refresh()
+    world.clock.sleep(50.0)
+
+    successor = ticket.with_lease("next")
+    successor.refresh()
+
+    old, new = (t for name in ("mine", "next") for t in client.lock.tickets() if t.lease == name)
+    assert (new.arrival, new.created) == (old.arrival, old.created)
+    assert new.refreshed_at > old.refreshed_at
+    assert not ticket.with_lease("never").may_exist
+
+
+@pytest.mark.example
+def test_only_the_first_read_dates_the_request() -> None:
+    client = World().client("a")
+    ticket = own_ticket(client)
+    ticket.claimant = replace(ticket.claimant, asked_at=math.nan)
+
+    ticket.note_first_read(Interval(earliest=7.0, latest=8.0))
+    ticket.note_first_read(Interval(earliest=70.0, latest=80.0))
+
+    assert (ticket.claimant.asked_at, ticket.claimant.asked_by) == (7.0, 8.0)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(("seconds", "deleted"), [(0.0, 0), (0.01, 20)])
+def test_abandoned_tickets_are_deleted_up_to_a_moment_and_a_number(
+    seconds: float, deleted: int
+) -> None:
+    world = World()
+    client = world.client("a")
+    for number in range(25):
+        path = PATHS.ticket(f"k{number:02}")
+        client.store.write(path, b"", generation=0, metadata=encode_ticket(TICKET), timeout=1)
+    tickets = client.lock.tickets()
+    assert len(tickets) == 25
+
+    delete_abandoned(client.lock, tickets, until=world.clock.now + seconds)
+
+    assert len(world.tickets()) == 25 - deleted
+
+
+@pytest.mark.fault
+def test_abandoned_tickets_are_deleted_no_further_than_the_clock_allows() -> None:
+    world = World()
+
+    def slow(request: Request, when: Moment) -> None:
+        if request.method == "delete" and when == "after":
+            world.clock.sleep(1.0)
+
+    client = world.client("a", fault=slow)
+    for number in range(5):
+        path = PATHS.ticket(f"k{number}")
+        client.store.write(path, b"", generation=0, metadata=encode_ticket(TICKET), timeout=1)
+
+    delete_abandoned(client.lock, client.lock.tickets(), until=world.clock.now + 2.5)
+
+    assert len(world.tickets()) == 2

@@ -1,5 +1,6 @@
 """What people write, as one request per lock; each wrong word is named."""
 
+import math
 from typing import Any
 
 import pytest
@@ -155,3 +156,16 @@ def test_the_ends_of_the_range_of_max_hold_are_taken(max_hold: str) -> None:
     request = LockSettings(**INPUTS | {"max_hold": max_hold}).requests(owner=Owner())[0]
 
     assert request.max_hold == (1.0 if max_hold == "1" else 604_800.0)
+
+
+def test_a_claimant_asks_for_what_the_request_says() -> None:
+    found = request(slots="3", ttl="90s", queue="newest", priority="9", sequence="7")
+
+    claimant = found.claimant("k3w1")
+
+    assert (claimant.lease, claimant.owner) == ("k3w1", Owner(actor="alice"))
+    assert (claimant.slots, claimant.ttl) == (3, 90.0)
+    assert (claimant.newest, claimant.priority, claimant.sequence) == (True, 9, 7)
+    # Nothing was looked at, and there is no ticket.
+    assert math.isnan(claimant.asked_at)
+    assert claimant.arrival == claimant.created == claimant.asked_by == math.inf

@@ -15,6 +15,7 @@ from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
 from gcs_ci_lock.protocol.record import (
     OWNER_FIELDS,
     Freeze,
+    LossReason,
     Owner,
     Record,
 )
@@ -423,3 +424,41 @@ def test_a_long_value_is_shown_in_sixty_characters() -> None:
     problem = problem_with("", {"name": "x" * 1000})
 
     assert problem == f'name should be "prod", found \'{"x" * 56}...'
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("reason", list(LossReason))
+def test_why_a_lease_was_lost_is_written_and_read(reason: LossReason) -> None:
+    record = replace(RECORD, history=(replace(ENDED, loss=reason), ENDED))
+
+    body = encode_record(record)
+
+    assert [end.loss for end in read(body).history] == [reason, None]
+    assert type(read(body).history[0].loss) is LossReason
+    # Only where there is something to say.
+    assert [end.get("loss") for end in json.loads(body)["history"]] == [str(reason), None]
+    assert body.count(b'"loss"') == 1
+
+
+@pytest.mark.example
+def test_a_record_that_knew_nothing_of_losses_is_read() -> None:
+    before = document()
+
+    assert "loss" not in before["history"][0]
+    assert read(json.dumps(before).encode()).history == (ENDED,)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("gone", "history[0].loss should be renewal_overdue or max_hold or keeper_gone or"),
+        ("MAX_HOLD", "history[0].loss should be renewal_overdue or max_hold"),
+        ("", "history[0].loss should be renewal_overdue or max_hold"),
+        (None, "history[0].loss should be a text, found None"),
+        (1, "history[0].loss should be a text, found 1"),
+        (["max_hold"], "history[0].loss should be a text, found ['max_hold']"),
+    ],
+)
+def test_a_loss_that_is_not_known_is_refused(value: object, problem: str) -> None:
+    assert problem_with("history", {"loss": value}).startswith(problem)

@@ -20,6 +20,7 @@ from gcs_ci_lock.protocol.queue import Claimant, fits
 from gcs_ci_lock.protocol.record import (
     HISTORY_LENGTH,
     Freeze,
+    LossReason,
     Owner,
     Record,
 )
@@ -264,6 +265,44 @@ def test_a_renewal_after_the_end_is_told_of_the_end() -> None:
     assert renew(RECORD, ENDED.lease, now=at(NOW), beat=4) == NotHeld(
         ended=ENDED, holders=(HOLDER,)
     )
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("loss", [None, *LossReason])
+def test_a_release_notes_why_the_lease_was_lost_before(loss: LossReason | None) -> None:
+    result = release(RECORD, HOLDER.lease, earliest=NOW, note="why", loss=loss)
+
+    assert isinstance(result, Removed)
+    assert (result.ended.outcome, result.ended.note, result.ended.loss) == ("released", "why", loss)
+    assert result.record.history == (ENDED, result.ended)
+
+
+@pytest.mark.example
+def test_an_eviction_and_an_expiry_are_their_own_reasons() -> None:
+    evicted = evict(RECORD, HOLDER.lease, earliest=NOW, note="stuck")
+    expired = drop_expired(RECORD, HOLDER.expires_at)
+
+    assert isinstance(evicted, Removed)
+    assert (evicted.ended.outcome, evicted.ended.loss) == ("evicted", None)
+    assert (expired.history[-1].outcome, expired.history[-1].loss) == ("expired", None)
+
+
+@pytest.mark.example
+def test_what_is_not_held_is_not_evicted() -> None:
+    result = evict(RECORD, ENDED.lease, earliest=NOW, note="stuck")
+
+    assert result == NotHeld(ended=ENDED, holders=(HOLDER,))
+
+
+@pytest.mark.example
+def test_an_unfreeze_makes_room_now_and_only_if_there_was_a_freeze() -> None:
+    frozen = replace(RECORD, frozen=FREEZE)
+
+    assert unfreeze(RECORD, earliest=NOW) == RECORD
+    assert unfreeze(frozen, earliest=NOW) == replace(RECORD, freed_at=NOW)
+    # Clocks may differ: what was known of the room is not taken back.
+    later = replace(frozen, freed_at=NOW + 9)
+    assert unfreeze(later, earliest=NOW).freed_at == NOW + 9
 
 
 class OneLock(RuleBasedStateMachine):
