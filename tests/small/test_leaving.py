@@ -9,7 +9,7 @@ from gcs_ci_lock.locking.outcome import Released
 from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.storage.memory import Moment
 from tests.support.fakes import World
-from tests.support.faults import lost_answers
+from tests.support.faults import failing
 
 pytestmark = pytest.mark.fault
 
@@ -57,7 +57,7 @@ def test_a_lease_that_is_gone_is_not_adopted(gone: str) -> None:
 def test_a_release_by_another_process_outlasts_lost_answers(when: Moment) -> None:
     world = World()
     lease = world.client("a").hold().lease
-    post = world.client("post", fault=lost_answers("write", 2, when=when))
+    post = world.client("post", fault=failing("write", 2, when=when))
 
     result = end_lease(post.lock, handover_of(lease.id, lease.token), random=post.random)
 

@@ -22,13 +22,13 @@ def nth_write(number: int, moment: Moment, *, path_end: str = "lock.json") -> Fa
     return fault
 
 
-def lost_answers(method: str, times: int, *, when: Moment = "before") -> Fault:
-    """Lose the first so many requests of a method, or the answers to them."""
+def failing(method: str, times: int, *, when: Moment = "before", path: str = "") -> Fault:
+    """Lose the first so many answers to a method."""
     left = times
 
     def fault(request: Request, moment: Moment) -> None:
         nonlocal left
-        if request.method == method and moment == when and left:
+        if request.method == method and moment == when and path in request.path and left:
             left -= 1
             message = "no answer"
             raise OutcomeUnknown(message)

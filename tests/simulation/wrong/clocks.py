@@ -8,8 +8,8 @@ SERVER_TIME = "gcs_ci_lock/protocol/server_time.py"
 TIMING = "gcs_ci_lock/protocol/timing.py"
 LEASE = "gcs_ci_lock/locking/lease.py"
 TRANSITIONS = "gcs_ci_lock/protocol/transitions.py"
-KEEPING = "tests/small/test_keeping.py"
-SMALL = "tests/small"
+CLIENT_TESTS = "tests/small/locking/test_client.py"
+TRANSITION_TESTS = "tests/small/protocol/test_transitions.py"
 
 CLOCKS = (
     wrong(
@@ -40,7 +40,7 @@ CLOCKS = (
     ),
     wrong(
         "the deadline counts from the answer",
-        f"{KEEPING}::test_deadlines_count_from_the_send_and_not_from_the_answer",
+        f"{CLIENT_TESTS}::test_deadlines_count_from_the_send_and_not_from_the_answer",
         (
             CLIENT,
             "return self._lease_state(written.holder, boot)",
@@ -49,7 +49,7 @@ CLOCKS = (
     ),
     wrong(
         "the deadline is that of the last attempt",
-        f"{KEEPING}::test_the_deadline_is_that_of_the_attempt_in_the_record",
+        f"{CLIENT_TESTS}::test_the_deadline_is_that_of_the_attempt_in_the_record",
         (CLIENT, "self._sent.get(holder.revision)", "max(self._sent.values(), default=None)"),
     ),
     wrong(
@@ -59,17 +59,17 @@ CLOCKS = (
     ),
     wrong(
         "a lost lease is renewed",
-        f"{KEEPING}::test_a_lost_lease_is_never_renewed_though_the_record_still_names_it",
+        f"{CLIENT_TESTS}::test_a_lost_lease_is_never_renewed_though_the_record_still_names_it",
         (CLIENT, "if not lease.believes_held(boot, now.latest):", "if boot < 0:"),
     ),
     wrong(
         "a claim is stamped with the earliest time",
-        f"{SMALL}/protocol/test_transitions.py::test_a_grant_stamps_the_latest_time_and_the_next_token",
+        f"{TRANSITION_TESTS}::test_a_grant_stamps_the_latest_time_and_the_next_token",
         (TRANSITIONS, "expires_at=now.latest + claimant", "expires_at=now.earliest + claimant"),
     ),
     wrong(
         "a stamp does not allow for drift",
-        f"{SMALL}/locking/test_client.py"
+        f"{CLIENT_TESTS}"
         "::test_a_holder_with_a_slow_clock_and_stale_dates_stops_before_a_rival_enters",
         (SERVER_TIME, "(boot - s.sent) * MAX_RATE_RATIO", "(boot - s.sent)"),
     ),
@@ -80,7 +80,7 @@ CLOCKS = (
     ),
     wrong(
         "room appeared when somebody noticed the expiry",
-        f"{SMALL}/protocol/test_transitions.py::test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed",
+        f"{TRANSITION_TESTS}::test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed",
         (TRANSITIONS, '"expired", h.expires_at, ""', '"expired", earliest, ""'),
     ),
     wrong(

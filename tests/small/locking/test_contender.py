@@ -15,7 +15,7 @@ from gcs_ci_lock.protocol.slots import UNLIMITED
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, Client, World
-from tests.support.faults import Outage, lost_answers, nth_write
+from tests.support.faults import Outage, failing, nth_write
 from tests.support.samples import ALICE, TICKET
 from tests.support.waiters import queue_and_vanish, run_of_job, stopped_while_waiting
 
@@ -97,7 +97,7 @@ def test_hostile_objects_in_the_queue_stop_nobody() -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_ticket_goes_although_the_first_answers_to_its_deletion_are_lost(when: Moment) -> None:
     world = World()
-    client = world.client("a", fault=lost_answers("delete", 3, when=when))
+    client = world.client("a", fault=failing("delete", 3, when=when))
 
     stopped_while_waiting(world, client)
 
@@ -140,7 +140,7 @@ def test_a_waiter_whose_cleaning_up_fails_has_the_lock_all_the_same() -> None:
     world = World()
     holder = world.client("holder")
     lease = holder.hold().lease.id
-    client = world.client("a", fault=lost_answers("delete", 100))
+    client = world.client("a", fault=failing("delete", 100))
     world.clock.after(3.0, lambda: holder.lock.release(lease))
 
     outcome = client.acquire()

@@ -12,7 +12,7 @@ from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, Client, World
-from tests.support.faults import lost_answers, nth_write
+from tests.support.faults import failing, nth_write
 from tests.support.samples import ALICE, CLAIMANT, TICKET
 from tests.support.waiters import queue_and_vanish, run_of_job, stopped_while_waiting
 
@@ -196,7 +196,7 @@ def test_after_a_lost_answer_only_a_listing_tells_whether_there_is_a_ticket(
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_ticket_whose_deletion_was_not_answered_is_looked_for(moment: Moment) -> None:
     world = World()
-    client = world.client("a", fault=lost_answers("delete", 1, when=moment))
+    client = world.client("a", fault=failing("delete", 1, when=moment))
     ticket = own_ticket(client)
     ticket.refresh()
     with pytest.raises(OutcomeUnknown):

@@ -22,7 +22,7 @@ from gcs_ci_lock.protocol.record import LossReason
 from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.storage.memory import Moment
 from tests.support.fakes import FakeClock, World
-from tests.support.faults import Outage, lost_answers
+from tests.support.faults import Outage, failing
 
 
 @pytest.mark.fault
@@ -109,7 +109,7 @@ def test_an_answer_is_never_asked_for_again(error: LockError) -> None:
 def test_a_release_outlasts_lost_answers_and_notes_the_loss(when: Moment) -> None:
     world = World()
     lease = world.client("a").hold().lease
-    post = world.client("post", fault=lost_answers("write", 2, when=when))
+    post = world.client("post", fault=failing("write", 2, when=when))
     loss = max_hold_over(lease.token, 3600.0)
 
     result = release(post.lock, lease.id, random=post.random, loss=loss)

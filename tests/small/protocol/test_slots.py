@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots, parse_slots
+from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots, parse_slots, read_slots
 from tests.support.strategies import SLOTS
 
 
@@ -36,3 +37,16 @@ def test_slots_are_written_as_an_integer_or_a_word() -> None:
 @given(SLOTS)
 def test_slots_survive_being_written(slots: Slots) -> None:
     assert parse_slots(str(format_slots(slots))) == slots
+
+
+@pytest.mark.property
+@given(SLOTS)
+def test_slots_are_read_from_json_as_they_are_written(slots: Slots) -> None:
+    assert read_slots(JsonReader("it", {"slots": format_slots(slots)})) == slots
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, None, "1", "Unlimited", []], ids=str)
+def test_what_are_no_slots_in_json_is_refused(value: object) -> None:
+    with pytest.raises(InvalidJson, match=r"it\.slots should be an integer from 1"):
+        read_slots(JsonReader("it", {"slots": value}))
