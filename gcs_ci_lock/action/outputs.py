@@ -36,8 +36,8 @@ def report_acquired(step: GitHubStep, held: Sequence[HeldLock], how: str) -> Non
         how: who renews the leases, for people.
     """
     for one in held:
-        _tell_one(step, one, how)
-    tenures = [one.acquired.lease for one in held]
+        _report_one(step, one, how)
+    leases = [one.acquired.lease for one in held]
     previous = [one.acquired.previous for one in held]
     set_outputs(
         step,
@@ -45,23 +45,23 @@ def report_acquired(step: GitHubStep, held: Sequence[HeldLock], how: str) -> Non
         {
             "acquired": "true",
             "outcome": "acquired",
-            "lease-id": "\n".join(lease.id for lease in tenures),
-            "fencing-token": "\n".join(str(lease.token) for lease in tenures),
+            "lease-id": "\n".join(lease.id for lease in leases),
+            "fencing-token": "\n".join(str(lease.token) for lease in leases),
             "waited-seconds": f"{held[-1].acquired.waited:.0f}",
-            "expires-at": iso_time(_expires_at(tenures)),
+            "expires-at": iso_time(_expires_at(leases)),
             "previous-holder-url": "\n".join(link(p.owner) if p else "" for p in previous),
             "took-over": "true" if any(one.acquired.took_over for one in held) else "false",
         },
     )
 
 
-def _expires_at(tenures: Sequence[LeaseState]) -> float:
+def _expires_at(leases: Sequence[LeaseState]) -> float:
     # What is renewed was renewed while the last one was waited for.
-    fixed = [lease.expires_at for lease in tenures if lease.timing.renew_every is None]
-    return min(fixed, default=tenures[-1].expires_at)
+    fixed = [lease.expires_at for lease in leases if lease.timing.renew_every is None]
+    return min(fixed, default=leases[-1].expires_at)
 
 
-def _tell_one(step: GitHubStep, held: HeldLock, how: str) -> None:
+def _report_one(step: GitHubStep, held: HeldLock, how: str) -> None:
     acquired = held.acquired
     lease, previous = acquired.lease, acquired.previous
     line = acquired_line(held.name, acquired.waited, lease.token, how)

@@ -24,9 +24,7 @@ from gcs_ci_lock.protocol.transitions import NotHeld, empty_record
 
 
 class LockClient:
-    """One named lock in one bucket, for one thread at a time.
-
-    Two writes of one process must never be in flight together.
+    """One named lock in one bucket, for one thread: its writes are never in flight together.
 
     Args:
         paths: the lock's objects.
@@ -161,11 +159,10 @@ class LockClient:
             stored = self._record.current()
             if stored.record is None:
                 return NotHeld(ended=None, holders=())
-            now = self.now()
             result = transitions.release(
                 stored.record,
                 lease,
-                earliest=now.earliest,
+                earliest=self.now().earliest,
                 note=loss.message if loss else "",
                 loss=loss.reason if loss else None,
             )

@@ -30,7 +30,7 @@ from gcs_ci_lock.protocol.record import (
     PastLease,
     Record,
 )
-from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots
+from gcs_ci_lock.protocol.slots import format_slots, read_slots
 from gcs_ci_lock.protocol.text import printable, truncated
 
 SCHEMA: Final = 1
@@ -234,18 +234,6 @@ def read_lease(item: JsonReader) -> str:
     if not LEASE_ID.fullmatch(value):
         refuse(f"{item.where}.lease", "1 to 128 letters, digits, - or _", value)
     return value
-
-
-def read_slots(item: JsonReader) -> Slots:
-    """Return the field "slots".
-
-    Raises:
-        InvalidJson: it is neither an integer from 1 nor "unlimited".
-    """
-    value = item.take("slots")
-    if value == "unlimited":
-        return UNLIMITED
-    return item.integer("slots", least=1)
 
 
 def read_owner(item: JsonReader) -> Owner:
