@@ -243,8 +243,7 @@ def _raise_if_reported_lost(held: HeldLocks) -> None:
     if len(held.locks) == 1:
         return
     for one in held.locks:
-        if not isinstance(one.keepalive, SidecarKeeper):
-            continue
-        if (lost := one.keepalive.reported_loss()) is not None:
+        keepalive = one.keepalive
+        if isinstance(keepalive, SidecarKeeper) and (lost := keepalive.reported_loss()):
             held.release()
             raise lease_lost(one.name, lost)

@@ -10,9 +10,8 @@ from typing import Final, Literal, TypeVar, get_args
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.locking.lease import LeaseState
 from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.protocol.fields import read_lease
 from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader, parse_json, refuse
-from gcs_ci_lock.protocol.names import Location, LockPaths, validate_name
+from gcs_ci_lock.protocol.names import Location, LockPaths, read_lease, validate_name
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.timing import Timing
 

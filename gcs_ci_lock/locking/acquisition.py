@@ -182,12 +182,8 @@ class Acquisition:
         if not self._claim_state.accept(lease):
             self._restart_with_new_lease()
             return _AT_ONCE
-        return Acquired(
-            lease=lease,
-            waited=self._waited(),
-            record=record,
-            took_over=taken_over(record, lease.id),
-        )
+        took_over = taken_over(record, lease.id)
+        return Acquired(lease=lease, waited=self._waited(), record=record, took_over=took_over)
 
     def _restart_with_new_lease(self) -> None:
         lease = self._random.lease_id()

@@ -1,14 +1,12 @@
 """Read JSON that anybody may have written; refuse everything unknown."""
 
 import json
-import re
 from typing import Any, Final, NoReturn, cast
 
 from gcs_ci_lock.protocol.text import printable
 
 # A history of 50 leases with every text at its longest is less than a quarter of it.
 MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
-LEASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_INTEGER: Final = 2**63 - 1
 # In the year 5138; later times overflow calendars.
 MAX_TIME: Final = 1e11

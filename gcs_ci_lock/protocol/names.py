@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass
 
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.json_reader import JsonReader, refuse
 from gcs_ci_lock.protocol.text import printable
 
 _SEGMENT = re.compile(r"[a-z0-9._-]{1,64}")
+LEASE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _RESERVED = frozenset({".", "..", "queue"})
 _MAX_SEGMENTS = 8
 # https://cloud.google.com/storage/docs/buckets#naming, loosely: dotted names may be longer.
@@ -97,3 +99,15 @@ class LockPaths:
     def record_uri(self) -> str:
         """The record's object as gs://BUCKET/PATH."""
         return f"gs://{self.location.bucket}/{self.record}"
+
+
+def read_lease(item: JsonReader) -> str:
+    """Return the field "lease".
+
+    Raises:
+        InvalidJson: it is not a lease id.
+    """
+    value = item.text("lease")
+    if not LEASE_ID.fullmatch(value):
+        refuse(f"{item.where}.lease", "1 to 128 letters, digits, - or _", value)
+    return value

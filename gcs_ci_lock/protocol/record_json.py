@@ -7,7 +7,6 @@ import json
 from typing import Final, cast
 
 from gcs_ci_lock.errors import RecordInvalid, UsageError
-from gcs_ci_lock.protocol.fields import read_lease, read_owner, read_slots
 from gcs_ci_lock.protocol.json_reader import (
     MAX_INTEGER,
     MAX_RECORD_BYTES,
@@ -17,6 +16,7 @@ from gcs_ci_lock.protocol.json_reader import (
     parse_json,
     refuse,
 )
+from gcs_ci_lock.protocol.names import read_lease
 from gcs_ci_lock.protocol.record import (
     HISTORY_LENGTH,
     OUTCOMES,
@@ -30,8 +30,8 @@ from gcs_ci_lock.protocol.record import (
     PastLease,
     Record,
 )
-from gcs_ci_lock.protocol.slots import format_slots
-from gcs_ci_lock.protocol.text import truncated
+from gcs_ci_lock.protocol.slots import format_slots, read_slots
+from gcs_ci_lock.protocol.text import printable, truncated
 
 SCHEMA: Final = 1
 
@@ -222,3 +222,16 @@ def _encode_freeze(frozen: Freeze | None) -> Json | None:
         "since": frozen.since,
         "until": frozen.until,
     }
+
+
+def read_owner(item: JsonReader) -> Owner:
+    """Return the field "owner"; ignore unknown fields in it, which only describe.
+
+    Raises:
+        InvalidJson: a field is neither a text nor an integer.
+    """
+    fields = JsonReader(f"{item.where}.owner", item.take("owner")).json
+    for key, value in fields.items():
+        if type(value) not in (str, int):
+            refuse(f"{item.where}.owner.{printable(key)}", "a text or an integer", value)
+    return Owner(**{key: str(fields[key]) for key in OWNER_FIELDS if key in fields})

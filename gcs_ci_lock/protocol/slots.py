@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from gcs_ci_lock.errors import UsageError
+from gcs_ci_lock.protocol.json_reader import JsonReader
 from gcs_ci_lock.protocol.text import printable
 
 # How many jobs may hold the lock together, as one of them allows: an integer >= 1, or UNLIMITED.
@@ -30,3 +31,15 @@ def parse_slots(text: str) -> Slots:
 def format_slots(slots: Slots) -> int | str:
     """Return slots as records and people write them: an integer, or "unlimited"."""
     return "unlimited" if slots == UNLIMITED else int(slots)
+
+
+def read_slots(item: JsonReader) -> Slots:
+    """Return the field "slots".
+
+    Raises:
+        InvalidJson: it is neither an integer from 1 nor "unlimited".
+    """
+    value = item.take("slots")
+    if value == "unlimited":
+        return UNLIMITED
+    return item.integer("slots", least=1)

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.fields import read_owner
-from gcs_ci_lock.protocol.json_reader import LEASE_ID, InvalidJson, JsonReader
+from gcs_ci_lock.protocol.json_reader import InvalidJson, JsonReader
+from gcs_ci_lock.protocol.names import LEASE_ID
 from gcs_ci_lock.protocol.record import OWNER_FIELDS, Ticket
+from gcs_ci_lock.protocol.record_json import read_owner
 from gcs_ci_lock.protocol.slots import format_slots, parse_slots
 from gcs_ci_lock.protocol.text import printable
 

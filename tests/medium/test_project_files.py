@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gcs_ci_lock"
 # Pure as well, in the folder of the idea that they belong to.
 PURE_ELSEWHERE = (
-    *("locking/request", "locking/lease", "locking/outcome"),
+    *("locking/request", "locking/lease", "locking/outcome", "locking/polling"),
     *("keepalive/lease_ref", "keepalive/ending", "keepalive/sidecar/messages"),
     *("platforms/github_job", "storage/pinned"),
 )

@@ -26,12 +26,9 @@ from gcs_ci_lock.protocol.record import (
     HISTORY_LENGTH,
     OWNER_FIELDS,
     SEQUENCES_LENGTH,
-    Freeze,
-    Holder,
+    LossReason,
     Owner,
-    PastLease,
     Record,
-    Ticket,
 )
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.slots import format_slots, parse_slots
@@ -39,6 +36,7 @@ from gcs_ci_lock.protocol.text import printable, truncated
 from gcs_ci_lock.protocol.ticket_metadata import decode_ticket, encode_ticket
 from gcs_ci_lock.protocol.timing import MAX_TTL, MIN_TTL
 from gcs_ci_lock.protocol.transitions import NotHeld
+from tests.support import samples
 from tests.support.fakes import EPOCH, PATHS, Client, World
 
 pytestmark = pytest.mark.property
@@ -101,34 +99,25 @@ JSON_VALUES = st.one_of(
     ),
 ).map(copy.deepcopy)  # what is put into a document may be changed there
 
-HOLDER = Holder(
-    lease="k3v9",
-    owner=Owner(platform="github", repository="acme/api", run_id="17"),
-    slots=1,
-    token=41,
-    asked_at=NOW - 60,
-    granted_at=NOW - 50,
-    expires_at=NOW + 5,
-    ttl=120.0,
-    revision=3,
+HOLDER = replace(
+    samples.HOLDER, asked_at=NOW - 60, granted_at=NOW - 50, expires_at=NOW + 5, revision=3
 )
 SHARED = replace(HOLDER, lease="k3v8", slots=5, token=40, expires_at=NOW - 1)
-ENDED = PastLease(
-    lease="k3v7",
-    owner=Owner(actor="alice"),
+ENDED = replace(
+    samples.ENDED,
     token=39,
     asked_at=NOW - 90,
     granted_at=NOW - 80,
     ended_at=NOW - 70,
     outcome="expired",
-    note="n",
 )
-FREEZE = Freeze(reason="migration", author="bob", since=NOW - 9, until=NOW + 3)
+FREEZE = replace(samples.FREEZE, since=NOW - 9, until=NOW + 3)
 RECORDS = (
     Record(name="prod", fence=41, freed_at=NOW - 70, holders=(HOLDER,), history=(ENDED,)),
     Record(name="prod", fence=41, holders=(SHARED, replace(HOLDER, slots=5)), history=(ENDED,)),
     Record(name="prod", fence=41, freed_at=NOW - 500, history=(ENDED, replace(ENDED, lease="k2"))),
     Record(name="prod", fence=41, freed_at=NOW - 1, frozen=FREEZE, sequences={"main": 7, "b": 0}),
+    Record(name="prod", fence=41, history=(replace(ENDED, loss=LossReason.MAX_HOLD),)),
 )
 
 
@@ -346,14 +335,13 @@ def test_a_key_that_a_stranger_chose_is_not_shown_as_it_is(place: str, key: str)
     assert "::" not in refusal.value.problem
 
 
-TICKET = Ticket(
+TICKET = replace(
+    samples.TICKET,
     lease="k3v9",
-    owner=Owner(actor="alice", reason="deploy"),
     slots=1,
-    ttl=120.0,
     arrival=NOW,
-    arrival_text="2026-11-23T08:36:40+00:00",
     refreshed_at=NOW,
+    arrival_text="2026-11-23T08:36:40+00:00",
     generation=7,
     priority=9,
     job_key="main",

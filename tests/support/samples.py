@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
-from gcs_ci_lock.protocol.queue import QueuePosition
+from gcs_ci_lock.locking.lease import LeaseState
+from gcs_ci_lock.protocol.queue import Claimant, QueuePosition
 from gcs_ci_lock.protocol.record import Freeze, Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.slots import UNLIMITED
+from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.status import LockStatus
 
@@ -29,6 +32,15 @@ HOLDER = Holder(
     ttl=120.0,
     revision=18,
 )
+# HOLDER's lease, as alice's job knows it.
+LEASE = LeaseState(
+    id=HOLDER.lease,
+    token=HOLDER.token,
+    timing=Timing.for_ttl(HOLDER.ttl),
+    revision=HOLDER.revision,
+    sent_at=1_000.0,
+    expires_at=HOLDER.expires_at,
+)
 TICKET = Ticket(
     lease="k3v8",
     owner=replace(ALICE, actor="bob"),
@@ -49,8 +61,17 @@ ENDED = PastLease(
     outcome="released",
     note="by hand",
 )
+FREEZE = Freeze(reason="release week", author="bob", since=NOW - 60, until=None)
+# We, without a ticket yet.
+CLAIMANT = Claimant(
+    lease="k3w1",
+    owner=replace(ALICE, actor="carol"),
+    slots=1,
+    ttl=120.0,
+    asked=Interval(earliest=NOW - 60, latest=NOW - 59),
+)
 RECORD = Record(name="prod", fence=41, holders=(HOLDER,), history=(ENDED,))
-SITUATION = WaitStatus(
+WAIT_STATUS = WaitStatus(
     name="prod",
     uri="gs://acme-locks/locks/prod",
     record=RECORD,
@@ -60,7 +81,7 @@ SITUATION = WaitStatus(
     waited=60.0,
     budget=1800.0,
 )
-STATUS = LockStatus(
+LOCK_STATUS = LockStatus(
     name="prod",
     uri="gs://acme-locks/locks/prod",
     record=RECORD,
@@ -71,10 +92,10 @@ STATUS = LockStatus(
 
 def held_by(owner: Owner, *, frozen_by: str = "") -> WaitStatus:
     """Return a wait for a lock that this owner holds, and that somebody froze."""
-    freeze = Freeze(reason=owner.reason, author=frozen_by, since=NOW - 60, until=None)
+    freeze = replace(FREEZE, reason=owner.reason, author=frozen_by)
     record = replace(
         RECORD,
         holders=(replace(HOLDER, owner=owner),),
         frozen=freeze if frozen_by else None,
     )
-    return replace(SITUATION, record=record, trouble=owner.reason)
+    return replace(WAIT_STATUS, record=record, trouble=owner.reason)

@@ -7,6 +7,7 @@ from gcs_ci_lock.protocol.record import (
     OWNER_FIELDS,
     Freeze,
     Holder,
+    LossReason,
     Owner,
     PastLease,
     Record,
@@ -117,6 +118,7 @@ def records(draw: st.DrawFn, name: str = "prod") -> Record:
         ended_at=TIMES,
         outcome=st.sampled_from(OUTCOMES),
         note=TEXTS,
+        loss=st.one_of(st.none(), st.sampled_from(LossReason)),
     )
     frozen = st.builds(
         Freeze, reason=TEXTS, author=TEXTS, since=TIMES, until=st.one_of(st.none(), TIMES)

@@ -2,8 +2,8 @@
 
 from tests.simulation.wrong.answers import ANSWERS
 from tests.simulation.wrong.clocks import CLOCKS
-from tests.simulation.wrong.line import LINE
-from tests.simulation.wrong.policies import VOID
+from tests.simulation.wrong.obsolete import OBSOLETE
+from tests.simulation.wrong.queue import QUEUE_ORDER
 from tests.simulation.wrong.record import RECORD
 
-PLANTED = (*RECORD, *ANSWERS, *CLOCKS, *LINE, *VOID)
+PLANTED = (*RECORD, *ANSWERS, *CLOCKS, *QUEUE_ORDER, *OBSOLETE)

@@ -2,16 +2,16 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/locking/client.py"
-WAITING = "gcs_ci_lock/locking/acquisition.py"
-SMALL = "tests/small/test_"
+CLIENT = "gcs_ci_lock/locking/client.py"
+ACQUISITION = "gcs_ci_lock/locking/acquisition.py"
+TESTS = "tests/small/locking/test_"
 
 ANSWERS = (
     wrong(
         "a 412 counts as a loss",
         "no false loss",
         (
-            LOCK,
+            CLIENT,
             "continue\n            return self._lease_state",
             "return Lost(reason=None, message='412')\n            return self._lease_state",
         ),
@@ -20,7 +20,7 @@ ANSWERS = (
         "a renewal without a response counts as a loss",
         "no false loss",
         (
-            LOCK,
+            CLIENT,
             "continue\n            return self._lease_state",
             (
                 "continue\n            except StoreError:\n"
@@ -28,20 +28,20 @@ ANSWERS = (
                 "            return self._lease_state"
             ),
         ),
-        (LOCK, "import PreconditionFailed\n", "import PreconditionFailed, StoreError\n"),
+        (CLIENT, "import PreconditionFailed\n", "import PreconditionFailed, StoreError\n"),
     ),
     wrong(
         "a claim without a response counts as a success",
         "exclusion",
         (
-            LOCK,
+            CLIENT,
             "        self._record.write(written.record, over=stored)\n",
             (
                 "        try:\n            self._record.write(written.record, over=stored)\n"
                 "        except OutcomeUnknown:\n            pass\n"
             ),
         ),
-        (LOCK, "import PreconditionFailed\n", "import OutcomeUnknown, PreconditionFailed\n"),
+        (CLIENT, "import PreconditionFailed\n", "import OutcomeUnknown, PreconditionFailed\n"),
     ),
     wrong(
         "the client library retries by itself",
@@ -58,27 +58,27 @@ ANSWERS = (
     ),
     wrong(
         "a repeated claim sends the same bytes",
-        f"{SMALL}claiming.py"
+        f"{TESTS}client.py"
         "::test_a_claim_that_never_arrived_is_made_again_with_a_new_number_and_stamp",
-        (LOCK, "max([acknowledged, *self._sent]) + 1", "acknowledged + 1"),
+        (CLIENT, "max([acknowledged, *self._sent]) + 1", "acknowledged + 1"),
     ),
     wrong(
         "a claim that may still land is left as it is",
-        f"{SMALL}claiming.py::test_leaving_with_an_unknown_claim_blocks_the_stray_write",
-        (LOCK, "self._record.write(unchanged, over=stored)", "unchanged = None"),
+        f"{TESTS}client.py::test_leaving_with_an_unknown_claim_blocks_the_stray_write",
+        (CLIENT, "self._record.write(unchanged, over=stored)", "unchanged = None"),
     ),
     wrong(
         "the stop flag is not checked after a claim",
-        f"{SMALL}claiming.py::test_a_claim_that_nobody_wants_any_more_is_released_at_once",
+        f"{TESTS}acquisition.py::test_a_claim_that_nobody_wants_any_more_is_released_at_once",
         (
-            WAITING,
+            ACQUISITION,
             "if self._stop.is_set():\n            # The claim",
             "if self._began < 0:\n            # The claim",
         ),
     ),
     wrong(
         "a claim that landed after its own give-up is believed",
-        f"{SMALL}claiming.py"
+        f"{TESTS}pending_claim.py"
         "::test_a_claim_that_landed_after_its_own_give_up_is_given_back_and_waited_for_anew",
         (
             "gcs_ci_lock/locking/pending_claim.py",

@@ -2,13 +2,14 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/locking/client.py"
+CLIENT = "gcs_ci_lock/locking/client.py"
 CLOCK = "gcs_ci_lock/system/clock.py"
-INSTANT = "gcs_ci_lock/protocol/server_time.py"
+SERVER_TIME = "gcs_ci_lock/protocol/server_time.py"
 TIMING = "gcs_ci_lock/protocol/timing.py"
 LEASE = "gcs_ci_lock/locking/lease.py"
-PROTOCOL = "gcs_ci_lock/protocol/transitions.py"
-SMALL = "tests/small/test_"
+TRANSITIONS = "gcs_ci_lock/protocol/transitions.py"
+CLIENT_TESTS = "tests/small/locking/test_client.py"
+TRANSITION_TESTS = "tests/small/protocol/test_transitions.py"
 
 CLOCKS = (
     wrong(
@@ -39,17 +40,17 @@ CLOCKS = (
     ),
     wrong(
         "the deadline counts from the response",
-        f"{SMALL}keeping.py::test_deadlines_count_from_the_send_and_not_from_the_answer",
+        f"{CLIENT_TESTS}::test_deadlines_count_from_the_send_and_not_from_the_answer",
         (
-            LOCK,
+            CLIENT,
             "return self._lease_state(written.holder, boot)",
             "return self._lease_state(written.holder, self.clock.boottime())",
         ),
     ),
     wrong(
         "the deadline is that of the last attempt",
-        f"{SMALL}keeping.py::test_the_deadline_is_that_of_the_attempt_in_the_record",
-        (LOCK, "self._sent.get(holder.revision)", "max(self._sent.values(), default=None)"),
+        f"{CLIENT_TESTS}::test_the_deadline_is_that_of_the_attempt_in_the_record",
+        (CLIENT, "self._sent.get(holder.revision)", "max(self._sent.values(), default=None)"),
     ),
     wrong(
         "a holder gives up only after the whole ttl",
@@ -58,38 +59,38 @@ CLOCKS = (
     ),
     wrong(
         "a lost lease is renewed",
-        f"{SMALL}keeping.py::test_a_lost_lease_is_never_renewed_though_the_record_still_names_it",
-        (LOCK, "if not lease.believes_held(boot, now.latest):", "if boot < 0:"),
+        f"{CLIENT_TESTS}::test_a_lost_lease_is_never_renewed_though_the_record_still_names_it",
+        (CLIENT, "if not lease.believes_held(boot, now.latest):", "if boot < 0:"),
     ),
     wrong(
         "a claim is stamped with the earliest time",
-        f"{SMALL}protocol.py::test_a_grant_stamps_the_latest_time_and_the_next_token",
-        (PROTOCOL, "expires_at=now.latest + claimant", "expires_at=now.earliest + claimant"),
+        f"{TRANSITION_TESTS}::test_a_grant_stamps_the_latest_time_and_the_next_token",
+        (TRANSITIONS, "expires_at=now.latest + claimant", "expires_at=now.earliest + claimant"),
     ),
     wrong(
         "a stamp does not allow for drift",
-        f"{SMALL}drift.py"
+        f"{CLIENT_TESTS}"
         "::test_a_holder_with_a_slow_clock_and_stale_dates_stops_before_a_rival_enters",
-        (INSTANT, "(boot - s.sent) * MAX_RATE_RATIO", "(boot - s.sent)"),
+        (SERVER_TIME, "(boot - s.sent) * MAX_RATE_RATIO", "(boot - s.sent)"),
     ),
     wrong(
         "holders are dropped before they expire",
         "no foreign release",
-        (PROTOCOL, "if earliest >= h.expires_at]", "if earliest >= h.expires_at - h.ttl / 2]"),
+        (TRANSITIONS, "if earliest >= h.expires_at]", "if earliest >= h.expires_at - h.ttl / 2]"),
     ),
     wrong(
         "a slot counts as free from when its expiry was noticed",
-        f"{SMALL}protocol.py::test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed",
-        (PROTOCOL, '"expired", h.expires_at, ""', '"expired", earliest, ""'),
+        f"{TRANSITION_TESTS}::test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed",
+        (TRANSITIONS, '"expired", h.expires_at, ""', '"expired", earliest, ""'),
     ),
     wrong(
         "holders are dropped one ttl after they expire",
         "bounded recovery",
-        (PROTOCOL, "if earliest >= h.expires_at]", "if earliest >= h.expires_at + h.ttl]"),
+        (TRANSITIONS, "if earliest >= h.expires_at]", "if earliest >= h.expires_at + h.ttl]"),
     ),
     wrong(
         "a freeze never ends by itself",
         "no starvation",
-        (PROTOCOL, "earliest >= frozen.until", "earliest < 0"),
+        (TRANSITIONS, "earliest >= frozen.until", "earliest < 0"),
     ),
 )

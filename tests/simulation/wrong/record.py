@@ -2,8 +2,8 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/locking/client.py"
-PROTOCOL = "gcs_ci_lock/protocol/transitions.py"
+CLIENT = "gcs_ci_lock/locking/client.py"
+TRANSITIONS = "gcs_ci_lock/protocol/transitions.py"
 # What the record's generation is just now: so the precondition of a write always holds.
 THERE = """
     def _there(self) -> VersionedRecord:
@@ -16,26 +16,26 @@ RECORD = (
     wrong(
         "a claim without the generation",
         "history complete",
-        (LOCK, "written.record, over=stored", "written.record, over=self._there()"),
-        (LOCK, "\n    def _next_revision", THERE),
+        (CLIENT, "written.record, over=stored", "written.record, over=self._there()"),
+        (CLIENT, "\n    def _next_revision", THERE),
     ),
     wrong(
         "a renewal without the generation",
         "history complete",
-        (LOCK, "result.record, over=self._record.known", "result.record, over=self._there()"),
-        (LOCK, "\n    def _next_revision", THERE),
+        (CLIENT, "result.record, over=self._record.known", "result.record, over=self._there()"),
+        (CLIENT, "\n    def _next_revision", THERE),
     ),
     wrong(
         "a release without the generation",
         "history complete",
-        (LOCK, "result.record, over=stored", "result.record, over=self._there()"),
-        (LOCK, "\n    def _next_revision", THERE),
+        (CLIENT, "result.record, over=stored", "result.record, over=self._there()"),
+        (CLIENT, "\n    def _next_revision", THERE),
     ),
     wrong(
         "a release by name ends whatever lease holds the lock",
         "no foreign release",
         (
-            PROTOCOL,
+            TRANSITIONS,
             (
                 "    holder = record.holder(lease)\n    if holder is None:\n"
                 "        return _not_held(record, lease)\n    ended"
@@ -49,11 +49,11 @@ RECORD = (
     wrong(
         "the fence of a new record begins at 0",
         "tokens rise",
-        (PROTOCOL, "math.floor(latest * FENCE_PER_SECOND)", "math.floor(latest * 0)"),
+        (TRANSITIONS, "math.floor(latest * FENCE_PER_SECOND)", "math.floor(latest * 0)"),
     ),
     wrong(
         "a grant does not raise the fence",
         "tokens rise",
-        (PROTOCOL, "max(record.fence, fence_seen) + 1", "max(record.fence, fence_seen)"),
+        (TRANSITIONS, "max(record.fence, fence_seen) + 1", "max(record.fence, fence_seen)"),
     ),
 )

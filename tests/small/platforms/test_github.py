@@ -14,7 +14,7 @@ from gcs_ci_lock.protocol.takeover import proof_of_end
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.messages import wait_lines, wait_title
 from tests.support.runner import file_values, log_command, log_commands
-from tests.support.samples import SITUATION, held_by
+from tests.support.samples import WAIT_STATUS, held_by
 from tests.support.strategies import HOSTILE, RUNNER_TEXTS, owners
 
 
@@ -192,9 +192,9 @@ def test_attempts_that_a_server_counts_for_each_job_are_not_those_of_the_run(ser
 
 @pytest.mark.example
 def test_on_github_the_lines_are_in_a_group() -> None:
-    assert on_github(SITUATION).splitlines() == [
-        f"::group::{wait_title(SITUATION)}",
-        *wait_lines(SITUATION),
+    assert on_github(WAIT_STATUS).splitlines() == [
+        f"::group::{wait_title(WAIT_STATUS)}",
+        *wait_lines(WAIT_STATUS),
         "::endgroup::",
     ]
 

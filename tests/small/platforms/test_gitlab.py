@@ -14,7 +14,7 @@ from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.messages import wait_lines, wait_title
 from tests.support.gitlab import Marker, markers, without_markers
 from tests.support.runner import log_commands
-from tests.support.samples import ALICE, NOW, SITUATION, held_by
+from tests.support.samples import ALICE, NOW, WAIT_STATUS, held_by
 from tests.support.strategies import HOSTILE, owners
 
 
@@ -30,12 +30,12 @@ def on_gitlab(*situations: WaitStatus) -> str:
 def test_on_gitlab_the_lines_are_in_a_collapsed_section() -> None:
     clear, at = "\x1b[0K", int(NOW)
 
-    assert on_gitlab(SITUATION).split("\n") == [
+    assert on_gitlab(WAIT_STATUS).split("\n") == [
         (
             f"{clear}section_start:{at}:gcs-ci-lock-k3v9-1[collapsed=true]\r"
-            f"{clear}{wait_title(SITUATION)}"
+            f"{clear}{wait_title(WAIT_STATUS)}"
         ),
-        *wait_lines(SITUATION),
+        *wait_lines(WAIT_STATUS),
         f"{clear}section_end:{at}:gcs-ci-lock-k3v9-1\r{clear}",
         "",
     ]
@@ -43,7 +43,7 @@ def test_on_gitlab_the_lines_are_in_a_collapsed_section() -> None:
 
 @pytest.mark.example
 def test_every_section_has_a_name_of_its_own() -> None:
-    found = markers(on_gitlab(SITUATION, SITUATION))
+    found = markers(on_gitlab(WAIT_STATUS, WAIT_STATUS))
 
     names = [marker.name for marker in found]
     assert [marker.kind for marker in found] == ["start", "end", "start", "end"]

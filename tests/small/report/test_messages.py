@@ -29,13 +29,13 @@ from gcs_ci_lock.report.messages import (
 from gcs_ci_lock.report.status import status_lines
 from gcs_ci_lock.report.wait_live import picture
 from tests.support.runner import log_commands
-from tests.support.samples import ENDED, HOLDER, NOW, RECORD, SITUATION, STATUS, TICKET
+from tests.support.samples import ENDED, HOLDER, LOCK_STATUS, NOW, RECORD, TICKET, WAIT_STATUS
 from tests.support.strategies import HOSTILE, OWNERS, TEXTS, owners
 
 
 @pytest.mark.example
 def test_a_waiter_sees_who_holds_since_when_and_its_place() -> None:
-    assert wait_lines(SITUATION) == [
+    assert wait_lines(WAIT_STATUS) == [
         'Waiting for lock "prod" (gs://acme-locks/locks/prod)',
         "  held by   acme/api > deploy > prod (alice)  https://github.com/acme/api/actions/runs/8123",
         (
@@ -49,7 +49,7 @@ def test_a_waiter_sees_who_holds_since_when_and_its_place() -> None:
 
 @pytest.mark.example
 def test_a_waiter_before_whom_only_waiters_stand_is_told_so() -> None:
-    free = replace(SITUATION, record=replace(RECORD, holders=()))
+    free = replace(WAIT_STATUS, record=replace(RECORD, holders=()))
 
     lines = wait_lines(free)
 
@@ -58,17 +58,17 @@ def test_a_waiter_before_whom_only_waiters_stand_is_told_so() -> None:
 
 @pytest.mark.example
 def test_a_waiter_is_told_what_it_holds_meanwhile() -> None:
-    lines = wait_lines(replace(SITUATION, also_holding=("acme/db", "acme/site")))
+    status = replace(WAIT_STATUS, also_holding=("acme/db", "acme/site"))
 
-    assert "  you hold  acme/db, acme/site" in lines
-    assert "acme/db, acme/site" in drawn(replace(SITUATION, also_holding=("acme/db", "acme/site")))
+    assert "  you hold  acme/db, acme/site" in wait_lines(status)
+    assert "acme/db, acme/site" in drawn(status)
 
 
 @pytest.mark.example
 @pytest.mark.parametrize(("present", "full"), [(11, False), (12, True), (20, False)])
 def test_a_lock_that_is_full_of_renewals_says_so(present: int, *, full: bool) -> None:
     holders = tuple(replace(HOLDER, lease=f"k{n}", slots=20) for n in range(present))
-    crowd = replace(SITUATION, record=replace(RECORD, holders=holders), slots=20)
+    crowd = replace(WAIT_STATUS, record=replace(RECORD, holders=holders), slots=20)
     text = (
         "at most 12 jobs can hold it together with a ttl of 2m00s, because storage limits writes "
         "per object: a longer ttl allows more"
@@ -87,7 +87,7 @@ def drawn(status: WaitStatus) -> str:
 @pytest.mark.example
 def test_a_freeze_and_trouble_are_told() -> None:
     freeze = Freeze(reason="release week", author="carol", since=NOW - 9, until=NOW + 86_400)
-    frozen = replace(SITUATION, record=replace(RECORD, frozen=freeze), trouble="no answer")
+    frozen = replace(WAIT_STATUS, record=replace(RECORD, frozen=freeze), trouble="no answer")
 
     text = "\n".join(wait_lines(frozen))
 
@@ -98,7 +98,7 @@ def test_a_freeze_and_trouble_are_told() -> None:
 
 @pytest.mark.example
 def test_a_timeout_names_the_holder_and_what_to_do() -> None:
-    text = "\n".join(timeout_lines(replace(SITUATION, budget=0.0)))
+    text = "\n".join(timeout_lines(replace(WAIT_STATUS, budget=0.0)))
 
     assert text.startswith(
         'lock "prod" (gs://acme-locks/locks/prod) is not free (waiting is off: wait is 0)\n'
@@ -109,7 +109,7 @@ def test_a_timeout_names_the_holder_and_what_to_do() -> None:
 
 @pytest.mark.example
 def test_a_lock_that_is_free_but_not_acquired_without_a_wait_says_why() -> None:
-    free = replace(SITUATION, record=replace(RECORD, holders=()), budget=0.0)
+    free = replace(WAIT_STATUS, record=replace(RECORD, holders=()), budget=0.0)
 
     lines = timeout_lines(free)
 
@@ -122,7 +122,7 @@ def test_a_lock_that_is_free_but_not_acquired_without_a_wait_says_why() -> None:
 
 @pytest.mark.example
 def test_a_timeout_after_a_wait_says_how_long_it_was() -> None:
-    assert timeout_lines(SITUATION)[0] == (
+    assert timeout_lines(WAIT_STATUS)[0] == (
         'could not acquire lock "prod" (gs://acme-locks/locks/prod) within 30m00s'
     )
 
@@ -131,7 +131,7 @@ def test_a_timeout_after_a_wait_says_how_long_it_was() -> None:
 def test_the_log_and_the_drawing_show_the_same_facts_in_the_same_order() -> None:
     freeze = Freeze(reason="r", author="carol", since=NOW - 9, until=None)
     status = replace(
-        SITUATION,
+        WAIT_STATUS,
         record=replace(RECORD, holders=(HOLDER,) * 5, frozen=freeze),
         also_holding=("db",),
         trouble="no answer",
@@ -206,8 +206,8 @@ def test_many_holders_never_fill_a_screen() -> None:
     crowd = replace(RECORD, fence=60, holders=holders)
     waiters = (TICKET,) * 60
 
-    waiting = wait_lines(replace(SITUATION, record=crowd))
-    status = status_lines(replace(STATUS, record=crowd, waiters=waiters))
+    waiting = wait_lines(replace(WAIT_STATUS, record=crowd))
+    status = status_lines(replace(LOCK_STATUS, record=crowd, waiters=waiters))
 
     assert len(waiting) < 20
     assert any("and 55 more" in line for line in waiting)
@@ -228,13 +228,13 @@ def test_no_owner_and_no_reason_speaks_to_a_runner(owner: Owner, text: str) -> N
     )
     waiter = replace(TICKET, owner=evil)
     position = QueuePosition(ahead=(waiter,), settle_time=1.0, fits_holders=False)
-    status = replace(SITUATION, record=record, position=position, trouble=text)
+    status = replace(WAIT_STATUS, record=record, position=position, trouble=text)
 
     lines = [
         *wait_lines(status),
         *wait_lines(replace(status, record=replace(record, holders=(), frozen=None))),
         *timeout_lines(status),
-        *status_lines(replace(STATUS, record=record, waiters=(waiter,))),
+        *status_lines(replace(LOCK_STATUS, record=record, waiters=(waiter,))),
     ]
 
     assert all(line.isascii() and line.isprintable() for line in lines)
@@ -263,12 +263,12 @@ def held_by(owner: Owner, *, frozen_by: str = "") -> WaitStatus:
         holders=(replace(HOLDER, owner=owner),),
         frozen=freeze if frozen_by else None,
     )
-    return replace(SITUATION, record=record, trouble=owner.reason)
+    return replace(WAIT_STATUS, record=record, trouble=owner.reason)
 
 
 @pytest.mark.example
 def test_a_title_says_who_holds_and_how_long_it_may_take() -> None:
-    assert wait_title(SITUATION) == (
+    assert wait_title(WAIT_STATUS) == (
         'Waiting for lock "prod": held by acme/api > deploy > prod (alice), 2nd of 3, '
         "about 9m to go, waited 1m00s of 30m00s"
     )
@@ -285,7 +285,7 @@ def test_a_title_says_who_holds_and_how_long_it_may_take() -> None:
     ],
 )
 def test_a_title_names_the_first_holder_and_counts_the_others(holders: int, told: str) -> None:
-    status = replace(SITUATION, record=replace(RECORD, holders=(HOLDER,) * holders))
+    status = replace(WAIT_STATUS, record=replace(RECORD, holders=(HOLDER,) * holders))
 
     assert f": {told}" in wait_title(status)
 
@@ -296,7 +296,7 @@ def test_a_title_of_a_frozen_lock_says_by_whom_and_until_when(
     until: float | None, told: str
 ) -> None:
     freeze = Freeze(reason="release week", author="carol", since=NOW - 9, until=until)
-    status = replace(SITUATION, record=replace(RECORD, frozen=freeze), position=None)
+    status = replace(WAIT_STATUS, record=replace(RECORD, frozen=freeze), position=None)
 
     assert wait_title(status) == (
         f'Waiting for lock "prod": frozen by carol until {told}, waited 1m00s of 30m00s'

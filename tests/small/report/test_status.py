@@ -6,7 +6,7 @@ import pytest
 
 from gcs_ci_lock.protocol.record import Freeze, Record
 from gcs_ci_lock.report.status import status_json, status_lines
-from tests.support.samples import NOW, RECORD, STATUS
+from tests.support.samples import LOCK_STATUS, NOW, RECORD
 
 
 @pytest.mark.example
@@ -18,7 +18,7 @@ def test_the_state_of_a_frozen_lock_says_who_froze_it_and_how_long(
 ) -> None:
     freeze = Freeze(reason="release week", author="carol", since=NOW - 90_000, until=until)
 
-    lines = status_lines(replace(STATUS, record=replace(RECORD, frozen=freeze)))
+    lines = status_lines(replace(LOCK_STATUS, record=replace(RECORD, frozen=freeze)))
 
     since = "since 2026-11-22 13:08:15Z"
     assert lines[1] == f'  frozen    by carol {since}, {told}, reason: "release week"'
@@ -26,7 +26,7 @@ def test_the_state_of_a_frozen_lock_says_who_froze_it_and_how_long(
 
 @pytest.mark.example
 def test_the_state_of_a_lock_is_told_on_a_screen() -> None:
-    assert status_lines(STATUS) == [
+    assert status_lines(LOCK_STATUS) == [
         'Lock "prod" (gs://acme-locks/locks/prod) is held',
         (
             "  held by   acme/api > deploy > prod (alice)  "
@@ -46,7 +46,7 @@ def test_the_state_of_a_lock_is_told_on_a_screen() -> None:
 
 @pytest.mark.example
 def test_the_state_of_a_lock_is_data_too() -> None:
-    document = status_json(STATUS)
+    document = status_json(LOCK_STATUS)
 
     assert document["state"] == "held"
     assert document["holders"][0]["token"] == 41
@@ -58,7 +58,7 @@ def test_the_state_of_a_lock_is_data_too() -> None:
 
 @pytest.mark.example
 def test_a_free_lock_is_free() -> None:
-    free = replace(STATUS, record=Record(name="prod", fence=1), waiters=())
+    free = replace(LOCK_STATUS, record=Record(name="prod", fence=1), waiters=())
 
     assert status_lines(free) == ['Lock "prod" (gs://acme-locks/locks/prod) is free']
     assert status_json(free)["state"] == "free"

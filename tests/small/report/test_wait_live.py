@@ -14,7 +14,7 @@ from gcs_ci_lock.protocol.record import Freeze, Owner
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.wait_live import WaitDisplay, picture
 from gcs_ci_lock.system.console import BestEffortStream
-from tests.support.samples import ALICE, HOLDER, NOW, RECORD, SITUATION, TICKET
+from tests.support.samples import ALICE, HOLDER, NOW, RECORD, TICKET, WAIT_STATUS
 from tests.support.strategies import HOSTILE, owners
 
 # Colours, links (their address is judged apart), and nothing else.
@@ -51,7 +51,7 @@ def frozen(status: WaitStatus, text: str = "release week") -> WaitStatus:
 
 @pytest.mark.example
 def test_the_drawing_says_who_holds_and_where_one_stands() -> None:
-    assert read(SITUATION, width=120) == [
+    assert read(WAIT_STATUS, width=120) == [
         'Waiting for lock "prod"',
         "held by  acme/api > deploy > prod (alice)",
         "https://github.com/acme/api/actions/runs/8123",
@@ -69,10 +69,10 @@ def test_the_drawing_says_who_holds_and_where_one_stands() -> None:
 @pytest.mark.example
 def test_a_holder_is_a_link_where_its_page_is_a_plain_one() -> None:
     evil = replace(HOLDER, owner=replace(ALICE, url="https://x/\x1b\\evil"))
-    pages = [match["page"] for match in STYLE.finditer(drawn(SITUATION))]
+    pages = [match["page"] for match in STYLE.finditer(drawn(WAIT_STATUS))]
 
     assert set(filter(None, pages)) == {ALICE.url}
-    assert "]8;" not in drawn(replace(SITUATION, record=replace(RECORD, holders=(evil,))))
+    assert "]8;" not in drawn(replace(WAIT_STATUS, record=replace(RECORD, holders=(evil,))))
 
 
 @pytest.mark.example
@@ -80,14 +80,14 @@ def test_a_holder_is_a_link_where_its_page_is_a_plain_one() -> None:
 def test_the_bar_shows_how_much_of_the_time_is_over(waited: float, cells: int) -> None:
     stream = io.StringIO()
 
-    terminal(stream, color=False).print(picture(replace(SITUATION, waited=waited)))
+    terminal(stream, color=False).print(picture(replace(WAIT_STATUS, waited=waited)))
 
     assert stream.getvalue().count("━") == cells
 
 
 @pytest.mark.example
 def test_a_free_lock_a_freeze_and_trouble_are_drawn_too() -> None:
-    free = replace(SITUATION, record=replace(RECORD, holders=()), trouble="no answer")
+    free = replace(WAIT_STATUS, record=replace(RECORD, holders=()), trouble="no answer")
 
     ahead = "\n".join(read(free, width=120))
     head = read(
@@ -107,7 +107,7 @@ def test_a_free_lock_a_freeze_and_trouble_are_drawn_too() -> None:
 def test_many_holders_do_not_fill_the_terminal() -> None:
     crowd = replace(RECORD, holders=(HOLDER,) * 60)
 
-    lines = read(replace(SITUATION, record=crowd))
+    lines = read(replace(WAIT_STATUS, record=crowd))
 
     assert len(lines) < 25
     assert "... and 57 more" in lines
@@ -116,7 +116,7 @@ def test_many_holders_do_not_fill_the_terminal() -> None:
 @pytest.mark.example
 @pytest.mark.parametrize("width", [1, 2, 10, 40, 400])
 def test_a_terminal_of_any_width_is_drawn_on(width: int) -> None:
-    shown = STYLE.sub("", drawn(SITUATION, width=width)).splitlines()
+    shown = STYLE.sub("", drawn(WAIT_STATUS, width=width)).splitlines()
 
     assert max(map(len, shown)) <= width
 
@@ -125,7 +125,7 @@ def test_a_terminal_of_any_width_is_drawn_on(width: int) -> None:
 @given(owners(HOSTILE), HOSTILE)
 def test_no_control_character_of_an_owner_reaches_the_terminal(owner: Owner, text: str) -> None:
     evil = replace(
-        frozen(SITUATION, text),
+        frozen(WAIT_STATUS, text),
         record=replace(RECORD, holders=(replace(HOLDER, owner=owner),)),
         position=QueuePosition(
             ahead=(replace(TICKET, owner=owner),), settle_time=1.0, fits_holders=False
@@ -148,7 +148,7 @@ def test_no_control_character_of_an_owner_reaches_the_terminal(owner: Owner, tex
 def test_foreign_text_is_no_markup(text: str) -> None:
     evil = replace(RECORD, holders=(replace(HOLDER, owner=Owner(repository=text)),))
 
-    assert f"held by  {text}" in read(replace(SITUATION, record=evil))
+    assert f"held by  {text}" in read(replace(WAIT_STATUS, record=evil))
 
 
 @pytest.mark.example
@@ -157,7 +157,7 @@ def test_nothing_is_drawn_where_nobody_waits() -> None:
 
     with WaitDisplay(terminal(stream), on_claim=lambda _: None) as live:
         live.on_claim("k3v9")
-        live.on_wait(replace(SITUATION, budget=0.0))
+        live.on_wait(replace(WAIT_STATUS, budget=0.0))
 
     assert stream.getvalue() == ""
 
@@ -168,8 +168,8 @@ def test_each_look_replaces_the_one_before_and_the_end_takes_it_away() -> None:
     screen = Screen()
 
     with WaitDisplay(terminal(stream), on_claim=lambda _: None) as live:
-        live.on_wait(SITUATION)
-        live.on_wait(replace(SITUATION, waited=61.0))
+        live.on_wait(WAIT_STATUS)
+        live.on_wait(replace(WAIT_STATUS, waited=61.0))
         screen.show(stream.getvalue())
         during = screen.text
         screen.show(stream.getvalue()[screen.seen :])
@@ -192,7 +192,7 @@ def test_the_cursor_is_never_left_hidden() -> None:
 
     def waits() -> NoReturn:
         with WaitDisplay(terminal(stream), on_claim=lambda _: None) as live:
-            live.on_wait(SITUATION)
+            live.on_wait(WAIT_STATUS)
             shown.append(cursor_shown())
             raise KeyboardInterrupt
 
@@ -206,9 +206,9 @@ def test_the_cursor_is_never_left_hidden() -> None:
 def test_no_color_is_respected() -> None:
     stream = io.StringIO()
 
-    terminal(stream, color=False).print(picture(frozen(SITUATION)))
+    terminal(stream, color=False).print(picture(frozen(WAIT_STATUS)))
 
-    assert "\x1b[36m" in drawn(frozen(SITUATION))
+    assert "\x1b[36m" in drawn(frozen(WAIT_STATUS))
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", stream.getvalue())
 
 
@@ -218,8 +218,8 @@ def test_a_terminal_that_goes_away_is_not_the_locks_trouble(error: Exception) ->
     gone = Gone(error)
 
     with WaitDisplay(terminal(BestEffortStream(gone)), on_claim=lambda _: None) as live:
-        live.on_wait(SITUATION)
-        live.on_wait(SITUATION)
+        live.on_wait(WAIT_STATUS)
+        live.on_wait(WAIT_STATUS)
 
     assert gone.tries > 1
 

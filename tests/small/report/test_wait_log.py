@@ -11,7 +11,7 @@ from gcs_ci_lock.protocol.queue import QueuePosition
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.wait_log import WaitLog, print_lines
 from tests.support.fakes import FakeClock
-from tests.support.samples import HOLDER, NOW, RECORD, SITUATION
+from tests.support.samples import HOLDER, NOW, RECORD, WAIT_STATUS
 
 
 class Listener:
@@ -34,12 +34,12 @@ def test_a_wait_is_told_at_once_on_every_change_and_else_once_a_minute() -> None
     listener = Listener()
     beaten = replace(RECORD, holders=(replace(HOLDER, revision=19, expires_at=NOW + 120),))
     moved = replace(
-        SITUATION, position=QueuePosition(ahead=(), settle_time=1.0, fits_holders=False)
+        WAIT_STATUS, position=QueuePosition(ahead=(), settle_time=1.0, fits_holders=False)
     )
 
-    told = [listener.heard(SITUATION)]
+    told = [listener.heard(WAIT_STATUS)]
     listener.clock.sleep(59.0)
-    told.append(listener.heard(replace(SITUATION, record=beaten, waited=119.0)))
+    told.append(listener.heard(replace(WAIT_STATUS, record=beaten, waited=119.0)))
     told.append(listener.heard(moved))
     listener.clock.sleep(60.0)
     told.append(listener.heard(moved))
@@ -51,7 +51,7 @@ def test_a_wait_is_told_at_once_on_every_change_and_else_once_a_minute() -> None
 def test_one_try_is_told_by_its_refusal_only() -> None:
     listener = Listener()
 
-    assert listener.heard(replace(SITUATION, budget=0.0)) == 0
+    assert listener.heard(replace(WAIT_STATUS, budget=0.0)) == 0
 
 
 @pytest.mark.property
@@ -59,7 +59,7 @@ def test_one_try_is_told_by_its_refusal_only() -> None:
 def test_a_wait_without_news_says_at_most_one_screen_a_minute(pauses: list[float]) -> None:
     listener = Listener()
     for pause in pauses:
-        listener.heard(SITUATION)
+        listener.heard(WAIT_STATUS)
         listener.clock.sleep(pause)
 
     assert len(listener.lines) <= 5 * (1 + sum(pauses) / 60)

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.duration import format_duration, parse_duration
 from gcs_ci_lock.protocol.timing import Timing, backoff
 
 DAY = 86_400.0
@@ -76,55 +75,52 @@ def test_a_lease_without_a_keeper_cannot_be_longer_than_a_day() -> None:
         Timing.without_renewal(17 * 3600.0)
 
 
-@pytest.mark.example
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("0", 0),
-        ("90", 90),
-        ("90s", 90),
-        (" 30m ", 1800),
-        ("2h", 7200),
-        ("1h30m", 5400),
-        ("1h2m3s", 3723),
-        ("1.5m", 90),
-        ("0s", 0),
-    ],
-)
-def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
-    assert parse_duration(text, "wait") == seconds
-
-
-@pytest.mark.example
-@pytest.mark.parametrize(
-    "text", ["", "soon", "-5s", "5 m", "1d", "5ms", "m", "1h30", "30m1h", "1e3", "inf", "nan", "٣s"]
-)
-def test_what_is_no_duration_is_refused_by_the_name_of_its_input(text: str) -> None:
-    with pytest.raises(UsageError, match=r'^wait ".*" is not a duration: expected one like 90s'):
-        parse_duration(text, "wait")
-
-
-@pytest.mark.example
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-3, "0s"),
-        (0.4, "0s"),
-        (59.4, "59s"),
-        (59.6, "1m00s"),
-        (364, "6m04s"),
-        (3599, "59m59s"),
-        (3600, "1h00m"),
-        (7500, "2h05m"),
-    ],
-)
-def test_durations_are_spoken_as_people_read_them(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
-
-
 @pytest.mark.property
 @given(st.integers(0, 100), st.floats(0, 1, exclude_max=True))
 def test_backing_off_doubles_to_eight_seconds_with_full_jitter(attempt: int, random: float) -> None:
     longest = [1.0, 2.0, 4.0, 8.0][min(attempt, 3)]
 
     assert backoff(attempt, random) == random * longest
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("give_up", "beat", "message"),
+    [
+        (80.1, None, "give-up 80.1 s must be at most two thirds of ttl 120.0 s"),
+        (0.0, None, "give-up 0.0 s must be at most two thirds of ttl 120.0 s"),
+        (60.0, 20.1, "renewal interval 20.1 s must be at most a third of give-up 60.0 s"),
+        (60.0, 0.0, "renewal interval 0.0 s must be at most a third of give-up 60.0 s"),
+    ],
+)
+def test_an_unsafe_time_is_told_of(give_up: float, beat: float | None, message: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        Timing(ttl=120.0, give_up=give_up, renew_every=beat)
+
+    assert str(refusal.value) == message
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("give_up", "beat"), [(80.0, 80.0 / 3), (60.0, 20.0), (0.5, 0.1), (0.9, None)]
+)
+def test_the_safe_times_reach_to_their_bounds(give_up: float, beat: float | None) -> None:
+    timing = Timing(ttl=120.0, give_up=give_up, renew_every=beat)
+
+    assert (timing.give_up, timing.renew_every) == (give_up, beat)
+
+
+@pytest.mark.example
+def test_the_longest_lease_without_beats_is_sixteen_hours() -> None:
+    assert Timing.without_renewal(57_600.0).ttl == 86_400.0
+    with pytest.raises(UsageError, match="max-hold 16h00m is too long"):
+        Timing.without_renewal(57_600.1)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("attempt", "longest"), [(0, 1.0), (1, 2.0), (2, 4.0), (3, 8.0), (4, 8.0), (2_000, 8.0)]
+)
+def test_pauses_double_up_to_eight_seconds(attempt: int, longest: float) -> None:
+    assert backoff(attempt, 1.0) == longest
+    assert backoff(attempt, 0.25) == longest / 4

@@ -1,5 +1,6 @@
-"""What people write, as one request; each wrong word is named."""
+"""What people write, as one request per lock; each wrong word is named."""
 
+import math
 from typing import Any
 
 import pytest
@@ -114,3 +115,57 @@ def test_what_the_queue_is_told_arrives() -> None:
 def test_a_ttl_is_checked_even_where_nobody_renews() -> None:
     with pytest.raises(UsageError, match="ttl 3s"):
         unkept(ttl="3s")
+
+
+INPUTS: dict[str, Any] = {
+    "names": ["prod"],
+    "bucket": "acme-locks",
+    "slots": "1",
+    "wait": "30m",
+    "ttl": "2m",
+    "max_hold": "6h",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"bucket": " "},
+            (
+                "no bucket is given: expected BUCKET or gs://BUCKET/PREFIX as the action's input "
+                "`bucket`, the option --bucket or the variable GCS_CI_LOCK_BUCKET"
+            ),
+        ),
+        ({"max_hold": "x"}, 'max-hold "x" is not a duration: expected one like 90s, 30m or 2h'),
+        ({"max_hold": "0.9"}, "max-hold 1s is out of range: expected 1s to 168h00m"),
+        ({"wait": "x"}, 'wait "x" is not a duration: expected one like 90s, 30m or 2h'),
+        ({"ttl": "x"}, 'ttl "x" is not a duration: expected one like 90s, 30m or 2h'),
+    ],
+    ids=str,
+)
+def test_a_wrong_word_is_told_with_its_name(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        LockSettings(**INPUTS | changes).requests(owner=Owner())
+
+    assert str(refusal.value) == words
+
+
+@pytest.mark.parametrize("max_hold", ["1", "168h"])
+def test_the_ends_of_the_range_of_max_hold_are_taken(max_hold: str) -> None:
+    request = LockSettings(**INPUTS | {"max_hold": max_hold}).requests(owner=Owner())[0]
+
+    assert request.max_hold == (1.0 if max_hold == "1" else 604_800.0)
+
+
+def test_a_claimant_asks_for_what_the_request_says() -> None:
+    found = request(slots="3", ttl="90s", queue="newest", priority="9", sequence="7")
+
+    claimant = found.claimant("k3w1")
+
+    assert (claimant.lease, claimant.owner) == ("k3w1", Owner(actor="alice"))
+    assert (claimant.slots, claimant.ttl) == (3, 90.0)
+    assert (claimant.newest, claimant.priority, claimant.sequence) == (True, 9, 7)
+    # Nothing was looked at, and there is no ticket.
+    assert math.isnan(claimant.asked.earliest)
+    assert claimant.arrival == claimant.created == claimant.asked.latest == math.inf

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.protocol.server_time import Sample, ServerTime
+from gcs_ci_lock.protocol.server_time import MAX_RATE_RATIO, Interval, Sample, ServerTime
 
 
 def answer(*, server: float, sent: float, took: float, delay: float = 0.0) -> Sample:
@@ -105,3 +105,45 @@ def test_what_is_remembered_stays_small(pauses: list[float]) -> None:
     assert all(boot - sample.received <= 60.0 for sample in known.samples)
     assume(known.samples)
     assert known.samples[-1].received == boot
+
+
+@pytest.mark.property
+@given(rate=st.floats(1 / MAX_RATE_RATIO, 1.0), age=st.floats(0.0, 1e5), took=st.floats(0.0, 5.0))
+def test_latest_holds_whatever_the_age_of_the_newest_answer(
+    rate: float, age: float, took: float
+) -> None:
+    # The answer was dated as early as it can have been: when the request was sent, at 1000.0.
+    known = ServerTime().observing(Sample(date=1_000.0, sent=0.0, received=took * rate))
+
+    now = known.at((took + age) * rate)
+
+    assert now is not None
+    assert now.latest >= 1_000.0 + took + age
+
+
+def sample(date: float, at: float) -> Sample:
+    return Sample(date=date, sent=at, received=at)
+
+
+@pytest.mark.example
+def test_an_answer_counts_for_a_minute_and_no_longer() -> None:
+    known = ServerTime().observing(sample(1_000.0, 5_000.0))
+
+    assert len(known.observing(sample(1_060.0, 5_060.0)).samples) == 2
+    assert len(known.observing(sample(1_060.5, 5_060.5)).samples) == 1
+
+
+@pytest.mark.example
+def test_an_old_answer_counts_only_while_there_is_no_newer_one() -> None:
+    # Both are true of a server whose second 1 001 began at 5 001.25 to 5 001.5 of our clock.
+    both = ServerTime().observing(sample(1_000.0, 5_001.25)).observing(sample(1_001.0, 5_001.5))
+
+    assert both.at(5_061.25) == Interval(earliest=1_060.75, latest=1_076.0)
+    assert both.at(5_061.5) == Interval(earliest=1_061.0, latest=1_077.0)
+
+
+@pytest.mark.example
+def test_answers_that_agree_on_one_moment_alone_agree() -> None:
+    known = ServerTime().observing(sample(1_000.0, 100.0)).observing(sample(1_002.25, 101.0))
+
+    assert known.at(101.0) == Interval(earliest=1_002.25, latest=1_002.25)

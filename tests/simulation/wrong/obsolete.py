@@ -2,21 +2,21 @@
 
 from tests.simulation.planted import wrong
 
-OBSOLETE = "gcs_ci_lock/protocol/obsolete.py"
-DEATHS = "gcs_ci_lock/locking/dead_holders.py"
-POLICIES = "tests/small/test_policies.py::test_"
+OBSOLETE_RULES = "gcs_ci_lock/protocol/obsolete.py"
+DEAD_HOLDERS = "gcs_ci_lock/locking/dead_holders.py"
+LOCKING = "tests/small/locking/test_"
 _DELETED = """                delete(self._lock, ticket.lease, ticket.generation)
                 continue
 """
 STRUCK_OUT = f"""            with suppress(PreconditionFailed):
 {_DELETED}                self._lock.store.write("""
 
-VOID = (
+OBSOLETE = (
     wrong(
         "an outdated job is granted the lock",
         "sequences rise",
         (
-            OBSOLETE,
+            OBSOLETE_RULES,
             "if claimant.sequence is not None and granted > claimant.sequence:",
             "if granted < -1:",
         ),
@@ -24,31 +24,31 @@ VOID = (
     wrong(
         "granted sequence numbers are not recorded",
         "sequences rise",
-        (OBSOLETE, "_raise_to(numbers, job, claimant.sequence)", "pass"),
+        (OBSOLETE_RULES, "_raise_to(numbers, job, claimant.sequence)", "pass"),
     ),
     wrong(
         "a superseded waiter goes on waiting",
         "newest wins",
         (
-            OBSOLETE,
+            OBSOLETE_RULES,
             "if ticket is not None and ticket.superseded_by:",
             "if ticket is None and granted < -1:",
         ),
-        (OBSOLETE, "> came * _MICROSECONDS:", "> math.inf:"),
+        (OBSOLETE_RULES, "> came * _MICROSECONDS:", "> math.inf:"),
         ("gcs_ci_lock/protocol/queue.py", " and not t.superseded_by and", " and"),
     ),
     wrong(
         "the record does not store when the newest job was created",
-        f"{POLICIES}an_older_waiter_that_slept_through_all_of_it_never_runs_after_the_newer",
+        f"{LOCKING}contender.py::test_an_older_waiter_that_slept_through_all_of_it_never_runs_after_the_newer",
         (
-            OBSOLETE,
+            OBSOLETE_RULES,
             "if claimant.newest:\n        # Without",
             "if claimant.created < 0:\n        # Without",
         ),
     ),
     wrong(
         "a superseded ticket is deleted, not marked",
-        f"{POLICIES}a_newer_run_tells_the_older_one_and_stands_in_its_place",
+        f"{LOCKING}own_ticket.py::test_a_newer_run_tells_the_older_one_and_stands_in_its_place",
         (
             "gcs_ci_lock/locking/own_ticket.py",
             STRUCK_OUT.replace(_DELETED, ""),
@@ -57,7 +57,7 @@ VOID = (
     ),
     wrong(
         "a newer job queues behind the older ones of its kind",
-        f"{POLICIES}pushes_again_and_again_do_not_starve_their_line",
+        f"{LOCKING}own_ticket.py::test_pushes_again_and_again_do_not_starve_their_line",
         (
             "gcs_ci_lock/locking/own_ticket.py",
             "if older[0].arrival < self.claimant.arrival:",
@@ -68,14 +68,14 @@ VOID = (
         "an unknown state counts as the end of the job",
         "no foreign release",
         (
-            DEATHS,
+            DEAD_HOLDERS,
             "return self._verifier.proof(holder.owner, every=every)",
             'return self._verifier.proof(holder.owner, every=every) or "?"',
         ),
     ),
     wrong(
         "a later attempt of the run counts as dead",
-        "tests/small/test_death.py::test_nobody_else_is",
+        "tests/small/protocol/test_takeover.py::test_nobody_else_is",
         (
             "gcs_ci_lock/protocol/takeover.py",
             "int(holder.attempt) < int(",

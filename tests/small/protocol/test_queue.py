@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,51 +10,25 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.locking.polling import POLL_SPREAD, SLOWEST_POLL
 from gcs_ci_lock.protocol.queue import Claimant, active, fits, is_abandoned, position_of
-from gcs_ci_lock.protocol.record import Holder, Owner, PastLease, Record, Ticket
+from gcs_ci_lock.protocol.record import Holder, Ticket
 from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
+from tests.support.samples import CLAIMANT, ENDED, HOLDER, RECORD, TICKET
 from tests.support.strategies import SLOTS
-
-OWNER = Owner()
 
 
 def holder(slots: Slots, *, ttl: float = 120.0, lease: str = "h") -> Holder:
-    return Holder(
-        lease=lease,
-        owner=OWNER,
-        slots=slots,
-        token=1,
-        asked_at=0.0,
-        granted_at=0.0,
-        expires_at=1e9,
-        ttl=ttl,
-        revision=1,
-    )
+    return replace(HOLDER, lease=lease, slots=slots, ttl=ttl)
 
 
 def claimant(slots: Slots = 1, *, arrival: float = 100.0, priority: int = 5) -> Claimant:
-    return Claimant(
-        lease="me",
-        owner=OWNER,
-        slots=slots,
-        ttl=120.0,
-        arrival=arrival,
-        priority=priority,
-    )
+    return replace(CLAIMANT, lease="me", slots=slots, arrival=arrival, priority=priority)
 
 
 def ticket(
     lease: str, *, arrival: float = 50.0, slots: Slots = 1, priority: int = 5, seen: float = 1000.0
 ) -> Ticket:
-    return Ticket(
-        lease=lease,
-        owner=OWNER,
-        slots=slots,
-        ttl=120.0,
-        arrival=arrival,
-        arrival_text="",
-        refreshed_at=seen,
-        generation=1,
-        priority=priority,
+    return replace(
+        TICKET, lease=lease, slots=slots, arrival=arrival, refreshed_at=seen, priority=priority
     )
 
 
@@ -91,7 +66,7 @@ def test_nobody_ever_stands_beside_more_than_it_tolerates(
 @pytest.mark.parametrize(("ttl", "most"), [(120.0, 12), (600.0, 60), (30.0, 3)])
 def test_one_object_takes_only_so_many_beats(ttl: float, most: int) -> None:
     readers = [holder(UNLIMITED, ttl=ttl) for _ in range(most)]
-    reader = Claimant(lease="me", owner=OWNER, slots=UNLIMITED, ttl=ttl)
+    reader = replace(CLAIMANT, slots=UNLIMITED, ttl=ttl)
 
     assert fits(readers[:-1], reader)
     assert not fits(readers, reader)
@@ -191,27 +166,9 @@ def test_a_ticket_dies_ninety_seconds_after_its_last_refresh() -> None:
 
 @pytest.mark.example
 def test_dead_superseded_and_served_tickets_do_not_count() -> None:
-    ended = PastLease(
-        lease="ended",
-        owner=OWNER,
-        token=1,
-        asked_at=0.0,
-        granted_at=0.0,
-        ended_at=0.0,
-        outcome="released",
-    )
-    record = Record(name="prod", fence=2, holders=(holder(1, lease="inside"),), history=(ended,))
-    superseded = Ticket(
-        lease="old",
-        owner=OWNER,
-        slots=1,
-        ttl=120.0,
-        arrival=0.0,
-        arrival_text="",
-        refreshed_at=1000.0,
-        generation=1,
-        superseded_by="new",
-    )
+    ended = replace(ENDED, lease="ended")
+    record = replace(RECORD, holders=(holder(1, lease="inside"),), history=(ended,))
+    superseded = replace(ticket("old"), superseded_by="new")
     tickets = [ticket("dead", seen=900.0), superseded, ticket("inside"), ticket("ended")]
 
     counted = active([*tickets, ticket("alive")], record, 1000.0)
@@ -228,13 +185,7 @@ def test_those_who_enter_at_once_fit_all_together(slots: list[Slots]) -> None:
         one
         for n, one in enumerate(tickets)
         if position_of(
-            Claimant(
-                lease=one.lease,
-                owner=OWNER,
-                slots=one.slots,
-                ttl=one.ttl,
-                arrival=one.arrival,
-            ),
+            replace(claimant(one.slots, arrival=one.arrival), lease=one.lease),
             [],
             tickets[:n],
         ).settle_time
@@ -243,3 +194,16 @@ def test_those_who_enter_at_once_fit_all_together(slots: list[Slots]) -> None:
 
     for order in itertools.islice(itertools.permutations(entering), 24):
         assert all(fits(order[:n], one) for n, one in enumerate(order))
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("ttl", "together"),
+    # A beat is a sixth of it, and 0.6 writes a second are shared by all.
+    [(1.0, 1), (10.0, 1), (19.9, 1), (20.0, 2), (30.0, 3), (120.0, 12)],
+)
+def test_only_as_many_hold_together_as_one_object_takes_writes(ttl: float, together: int) -> None:
+    one = replace(CLAIMANT, slots=UNLIMITED, ttl=ttl)
+
+    assert fits([one] * (together - 1), one)
+    assert not fits([one] * together, one)

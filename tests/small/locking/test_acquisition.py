@@ -1,24 +1,98 @@
-"""Waiting for a lock: the queue, its places, and who enters when."""
+"""Acquiring a lock: when it is entered, what it costs, and what is left of a wait."""
 
 import pytest
 
-from gcs_ci_lock.errors import OutcomeUnknown, StorageUnreachable
-from gcs_ci_lock.locking.outcome import Acquired, Stopped, TimedOut
-from gcs_ci_lock.protocol.slots import UNLIMITED
+from gcs_ci_lock.errors import BucketMissing, Denied, OutcomeUnknown, StorageUnreachable
+from gcs_ci_lock.locking.outcome import Acquired, Obsolete, Released, Stopped, TimedOut
+from gcs_ci_lock.protocol.obsolete import Outdated
 from gcs_ci_lock.storage.memory import Moment, Request
-from tests.support.fakes import PATHS, Client, World
+from tests.support.fakes import PATHS, World
 from tests.support.faults import Outage, nth_write
+from tests.support.waiters import queue_and_vanish, run_of_job
 
 pytestmark = pytest.mark.example
 
 
-def queue_up(world: World, client: Client) -> None:
-    """Let a client take its place in the queue and fall asleep there for ever."""
-    client.clock.after(0.5, client.stop.set)
-    waiter = client.waiter()
-    waiter._withdraw = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it just dies
-    assert isinstance(waiter.run(), Stopped)
-    assert client.diary.leases[0] in world.tickets()
+def test_an_uncontended_claim_takes_two_requests_and_its_release_one() -> None:
+    world = World()
+    client = world.client("a")
+
+    acquired = client.hold()
+    claim = list(client.store.requests)
+    released = client.lock.release(acquired.lease.id)
+
+    assert [request.method for request in claim] == ["read", "write"]
+    assert isinstance(released, Released)
+    assert [request.method for request in client.store.requests[2:]] == ["write"]
+
+
+def test_a_lock_released_a_moment_ago_takes_one_listing_more() -> None:
+    world = World()
+    first, second = world.client("a"), world.client("b")
+    first.lock.release(first.hold().lease.id)
+
+    second.hold()
+
+    assert [request.method for request in second.store.requests] == ["read", "list", "write"]
+
+
+def test_a_claim_whose_answer_is_lost_is_found_and_dated_by_its_own_send() -> None:
+    world = World()
+    client = world.client("a", fault=nth_write(1, "after"))
+
+    began = world.clock.now
+    acquired = client.hold()
+
+    assert acquired.lease.sent_at == began
+    assert client.count("write") == 1
+    assert world.clock.now > began
+
+
+def test_a_refused_claim_starts_again_with_a_listing() -> None:
+    world = World()
+    rival = world.client("rival")
+
+    def rival_is_quicker(request: Request, when: Moment) -> None:
+        if request.method == "write" and when == "before" and not rival.store.requests:
+            rival.hold()
+
+    client = world.client("a", fault=rival_is_quicker)
+    outcome = client.acquire(wait=0)
+
+    assert isinstance(outcome, TimedOut)
+    assert [r.method for r in client.store.requests] == ["read", "write", "read", "list"]
+    assert outcome.status.record.holders[0].owner.actor == "rival"
+
+
+def test_a_claim_that_nobody_wants_any_more_is_released_at_once() -> None:
+    world = World()
+    client = world.client("a")
+
+    def stop_meanwhile(request: Request, when: Moment) -> None:
+        if request.method == "write" and when == "before":
+            client.stop.set()
+
+    client.store._fault = stop_meanwhile  # noqa: SLF001
+    outcome = client.acquire()
+
+    assert isinstance(outcome, Stopped)
+    record = world.client("other").lock.read().record
+    assert record is not None
+    assert record.holders == ()
+
+
+@pytest.mark.parametrize("error", [Denied("no"), BucketMissing("no")])
+def test_a_refusal_ends_the_wait_at_once(error: Exception) -> None:
+    world = World()
+
+    def refuse(_request: Request, _when: Moment) -> None:
+        raise error
+
+    client = world.client("a", fault=refuse)
+
+    with pytest.raises(type(error)):
+        client.acquire()
+    assert len(client.store.requests) == 1
 
 
 def test_one_try_on_a_held_lock_names_the_holder_and_leaves_no_ticket() -> None:
@@ -82,79 +156,6 @@ def test_a_stopped_waiter_takes_its_ticket_along() -> None:
     assert world.tickets() == []
 
 
-def test_who_came_first_goes_first() -> None:
-    world = World()
-    holder, early = world.client("holder"), world.client("early")
-    lease = holder.hold().lease.id
-    queue_up(world, early)
-    world.clock.after(2.0, lambda: holder.lock.release(lease))
-    late = world.client("late")
-    # The early one is asleep: the late one sees a free lock at 2 s and lets it go first for 6 s.
-    acquired = late.hold(wait=60)
-
-    assert 8.0 <= acquired.waited <= 10.5
-
-
-def test_a_waiter_whose_ticket_is_dead_keeps_nobody_waiting() -> None:
-    world = World()
-    holder = world.client("holder", ttl=600)
-    lease = holder.hold().lease.id
-    queue_up(world, world.client("dead"))
-    world.clock.sleep(95.0)
-    holder.lock.release(lease)
-
-    acquired = world.client("a").hold(wait=60)
-
-    assert acquired.waited < 0.5
-    assert world.tickets() == []
-
-
-def test_a_ticket_is_refreshed_every_half_minute_and_keeps_its_arrival() -> None:
-    world = World()
-    world.client("holder", ttl=600).hold()
-    client = world.client("a")
-
-    client.acquire(wait=100)
-
-    tickets = [r for r in client.store.requests if r.method == "write"]
-    assert len(tickets) == 4
-
-
-def test_a_swept_ticket_is_written_again_with_its_first_arrival() -> None:
-    world = World()
-    world.client("holder", ttl=600).hold()
-    client = world.client("a")
-    arrivals: list[str] = []
-
-    def sweep() -> None:
-        path = next(p for p in world.bucket.objects if PATHS.queue in p)
-        arrivals.append(world.bucket.objects[path].entry.created_text)
-        del world.bucket.objects[path]
-
-    def look() -> None:
-        path = next(p for p in world.bucket.objects if PATHS.queue in p)
-        arrivals.append(world.bucket.objects[path].entry.metadata["arrival"])
-
-    world.clock.after(5.0, sweep)
-    world.clock.after(70.0, look)
-    client.acquire(wait=80)
-
-    assert arrivals[0] == arrivals[1]
-
-
-def test_a_ticket_whose_answer_was_lost_is_looked_for_before_it_is_written_again() -> None:
-    world = World()
-    world.client("holder", ttl=600).hold()
-    client = world.client("a", fault=nth_write(1, "after", path_end="a-1"))
-
-    client.acquire(wait=20)
-
-    methods = [r.method for r in client.store.requests]
-    first = methods.index("write")
-    assert "list" in methods[first:]
-    assert methods[first + 1 :].index("list") < methods[first + 1 :].index("write")
-
-
 def test_with_room_for_two_two_enter_at_once_and_the_third_waits() -> None:
     world = World()
     first = world.client("a").hold(slots=2)
@@ -166,16 +167,6 @@ def test_with_room_for_two_two_enter_at_once_and_the_third_waits() -> None:
     assert isinstance(third, TimedOut)
 
 
-def test_a_reader_does_not_overtake_a_waiting_writer() -> None:
-    world = World()
-    world.client("reader", ttl=600).hold(slots=UNLIMITED)
-    queue_up(world, world.client("writer"))
-
-    outcome = world.client("late-reader").acquire(wait=30, slots=UNLIMITED)
-
-    assert isinstance(outcome, TimedOut)
-
-
 def test_waiting_costs_no_more_than_a_read_a_second_and_few_listings() -> None:
     world = World()
     world.client("holder", ttl=600).hold()
@@ -185,18 +176,6 @@ def test_waiting_costs_no_more_than_a_read_a_second_and_few_listings() -> None:
 
     assert 90 <= client.count("read") <= 102
     assert client.count("list") <= 6
-
-
-def test_a_beat_of_the_holder_makes_nobody_list_the_queue() -> None:
-    world = World()
-    holder = world.client("holder")
-    lease = holder.hold().lease
-    client = world.client("a")
-    world.clock.after(5.0, lambda: holder.lock.renew(lease))
-
-    client.acquire(wait=20)
-
-    assert client.count("list") == 1
 
 
 def test_an_outage_shorter_than_the_wait_is_survived() -> None:
@@ -253,25 +232,6 @@ def test_an_expired_freeze_lets_in_and_a_lasting_one_does_not() -> None:
     assert world.bucket.server_time() >= until
 
 
-def test_hostile_objects_in_the_queue_stop_nobody() -> None:
-    world = World()
-    holder = world.client("holder")
-    lease = holder.hold().lease.id
-    for number in range(50):
-        holder.store.write(
-            f"{PATHS.queue}forged-{number}",
-            b"x" * 100,
-            generation=0,
-            metadata={"schema": "1", "slots": "-1", "owner": "[" * 10_000, "ttl": "nan"},
-            timeout=1,
-        )
-    holder.lock.release(lease)
-
-    acquired = world.client("a").hold(wait=30)
-
-    assert acquired.waited < 1
-
-
 def test_stale_answers_never_let_two_in() -> None:
     world = World()
     holder = world.client("holder", ttl=30)
@@ -294,7 +254,7 @@ def test_who_waits_for_an_unfreeze_has_a_ticket() -> None:
     world.client("x").store.write(PATHS.record, frozen("null"), generation=0, timeout=1)
     client = world.client("a")
 
-    queue_up(world, client)
+    queue_and_vanish(client)
     late = world.client("late")
     late.clock.after(0.5, late.stop.set)
     late.acquire()
@@ -334,3 +294,31 @@ def test_a_server_that_answers_reads_only_holds_nobody_up_for_ever(
     # A ticket that cannot be written costs the place, no more.
     assert (outcome is None) is not (method == "write" and held)
     assert world.clock.now - began < wait + 40
+
+
+def test_an_outdated_one_ends_at_once_though_the_lock_is_held() -> None:
+    world = World()
+    newer = run_of_job(world, "newer")
+    newer.hold(sequence=812)
+
+    outcome = run_of_job(world, "older").acquire(sequence=811)
+
+    assert outcome == Obsolete(waited=0.0, why=Outdated(sequence=811, granted=812))
+    assert outcome.outcome == "outdated"
+
+
+def test_one_that_becomes_outdated_while_it_waits_takes_its_ticket_along() -> None:
+    world = World()
+    holder = world.client("holder", ttl=600)
+    lease = holder.hold().lease.id
+    older, newer = run_of_job(world, "older"), run_of_job(world, "newer")
+
+    def overtake() -> None:
+        holder.lock.release(lease)
+        newer.hold(wait=30, sequence=812, priority=9)
+
+    world.clock.after(10.3, overtake)
+    outcome = older.acquire(sequence=811)
+
+    assert isinstance(outcome, Obsolete)
+    assert world.tickets() == []

@@ -1,25 +1,54 @@
 """Tickets as metadata: whole when they are ours, passed over when they are not."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.protocol.record import OWNER_FIELDS, Owner, Ticket
-from gcs_ci_lock.protocol.slots import UNLIMITED, Slots, format_slots, parse_slots
+from gcs_ci_lock.protocol.record import (
+    OWNER_FIELDS,
+    Owner,
+    Ticket,
+)
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from gcs_ci_lock.protocol.text import printable
 from gcs_ci_lock.protocol.ticket_metadata import decode_ticket, encode_ticket, parse_timestamp
+from tests.support.samples import TICKET
 from tests.support.strategies import OWNERS, SLOTS, TEXTS
 
 CREATED = "2026-11-23T14:02:11.250000+00:00"
+UPDATED = "2026-11-23T14:02:41.250000+00:00"
+BORN = "2026-11-23T14:02:21.250000+00:00"
 MOMENT = parse_timestamp(CREATED)
 METADATA = {"schema": "1", "slots": "1", "ttl": "120.0", "priority": "5", "owner": "{}"}
+# With all that a ticket can say.
+FULL = Ticket(
+    lease="k3v9",
+    owner=Owner(actor="alice"),
+    slots=2,
+    ttl=0.5,
+    arrival=1_795_442_531.25,
+    arrival_text=CREATED,
+    refreshed_at=1_795_442_561.25,
+    generation=7,
+    created=1_795_442_541.25,
+    created_text=BORN,
+    priority=9,
+    job_key="main",
+    superseded_by="k3w2",
+)
 
 
-def decode(metadata: dict[str, str], lease: str = "k3v9") -> Ticket | None:
+def decode(metadata: Mapping[str, str], lease: str = "k3v9") -> Ticket | None:
     return decode_ticket(lease, metadata, generation=7, created_text=CREATED, updated_text=CREATED)
+
+
+def decode_later(metadata: Mapping[str, str]) -> Ticket | None:
+    """Read a version of which nothing is known but when it was refreshed."""
+    return decode_ticket("k3v9", metadata, generation=7, created_text="", updated_text=UPDATED)
 
 
 @pytest.mark.property
@@ -27,15 +56,12 @@ def decode(metadata: dict[str, str], lease: str = "k3v9") -> Ticket | None:
 def test_what_is_written_is_what_is_read_as_plain_text(
     owner: Owner, slots: Slots, priority: int, line: str
 ) -> None:
-    ticket = Ticket(
-        lease="k3v9",
+    ticket = replace(
+        TICKET,
         owner=owner,
         slots=slots,
         ttl=120.5,
-        arrival=0.0,
         arrival_text=CREATED,
-        refreshed_at=0.0,
-        generation=0,
         priority=priority,
         job_key=line,
     )
@@ -54,15 +80,13 @@ def test_what_is_written_is_what_is_read_as_plain_text(
 @pytest.mark.example
 def test_the_longest_ticket_fits_the_limit_of_eight_kib() -> None:
     owner = Owner(**dict.fromkeys(OWNER_FIELDS, '"\\' * 500))
-    ticket = Ticket(
+    ticket = replace(
+        TICKET,
         lease="k" * 128,
         owner=owner,
         slots=UNLIMITED,
         ttl=86_400.0,
-        arrival=0.0,
         arrival_text=CREATED,
-        refreshed_at=0.0,
-        generation=0,
         job_key="l" * 1000,
         superseded_by="k" * 128,
     )
@@ -139,18 +163,39 @@ def test_the_owner_is_json_for_people_with_other_tools() -> None:
 
 
 @pytest.mark.example
-@pytest.mark.parametrize(
-    ("text", "slots"), [("1", 1), (" 12 ", 12), ("unlimited", UNLIMITED), ("999999999", 999999999)]
-)
-def test_slots_are_read_as_people_write_them(text: str, slots: Slots) -> None:
-    assert parse_slots(text) == slots
-    assert parse_slots(str(format_slots(slots))) == slots
+@pytest.mark.parametrize("priority", [0, 9])
+def test_all_that_a_ticket_says_arrives(priority: int) -> None:
+    ticket = replace(FULL, priority=priority)
+
+    assert decode_later(encode_ticket(ticket)) == ticket
 
 
 @pytest.mark.example
-@pytest.mark.parametrize(
-    "text", ["", "0", "-1", "1.5", "many", "Unlimited", "1e3", "9999999999", "٣"]
-)
-def test_what_are_no_slots_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r'^slots ".*expected an integer from 1, or "unlimited"'):
-        parse_slots(text)
+def test_a_ticket_is_written_as_others_read_it() -> None:
+    assert encode_ticket(FULL) == {
+        "schema": "1",
+        "slots": "2",
+        "ttl": "0.5",
+        "priority": "9",
+        "line": "main",
+        "owner": '{"actor": "alice"}',
+        "arrival": CREATED,
+        "born": BORN,
+        "superseded_by": "k3w2",
+    }
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("key", ["schema", "slots", "ttl", "priority", "arrival"])
+def test_a_ticket_without_one_of_its_fields_is_none(key: str) -> None:
+    metadata = {k: v for k, v in encode_ticket(FULL).items() if k != key}
+
+    assert decode_later(metadata) is None
+
+
+@pytest.mark.example
+def test_a_ticket_may_leave_out_what_is_empty() -> None:
+    metadata = {"schema": "1", "slots": "2", "ttl": "0.5", "priority": "9", "arrival": CREATED}
+
+    bare = replace(FULL, owner=Owner(), job_key="", superseded_by="")
+    assert decode_later(metadata) == replace(bare, created=FULL.arrival, created_text=CREATED)

@@ -114,3 +114,31 @@ def test_a_lock_has_its_objects_below_its_name() -> None:
     assert paths.ticket("k3v9") == "team/api/prod/queue/k3v9"
     assert paths.uri == "gs://acme-locks/team/api/prod"
     assert paths.record_uri == "gs://acme-locks/team/api/prod/lock.json"
+
+
+@pytest.mark.example
+def test_a_wrong_name_is_told_what_a_name_is() -> None:
+    with pytest.raises(UsageError) as refusal:
+        validate_name("A")
+
+    assert str(refusal.value) == (
+        'lock name "A" is not allowed: expected 1 to 8 segments joined by "/", each of 1 to 64 of '
+        'a-z 0-9 . _ - and none of them ".", ".." or "queue", for example "prod" or '
+        '"acme/api/prod"'
+    )
+
+
+@pytest.mark.example
+def test_a_wrong_bucket_is_told_what_a_bucket_is() -> None:
+    with pytest.raises(UsageError) as refusal:
+        Location.parse("A")
+
+    assert str(refusal.value) == (
+        'bucket "A" is not valid: expected BUCKET or gs://BUCKET/PREFIX, for example '
+        '"acme-locks" or "gs://acme-locks/locks"'
+    )
+
+
+@pytest.mark.example
+def test_only_slashes_are_taken_from_the_end_of_a_prefix() -> None:
+    assert Location.parse("acme-locks/TeamX//").prefix == "TeamX"

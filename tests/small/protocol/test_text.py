@@ -1,10 +1,12 @@
 """Foreign text, made safe to print."""
 
+import json
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcs_ci_lock.protocol.text import printable, truncated
+from gcs_ci_lock.protocol.text import printable, printable_json, truncated
 
 HOSTILE = st.lists(
     st.one_of(
@@ -52,3 +54,32 @@ def test_no_colons_are_left_behind(text: str) -> None:
 @pytest.mark.example
 def test_what_is_stored_is_cut_and_else_untouched() -> None:
     assert truncated("é\n" * 150) == "é\n" * 100
+
+
+COMMANDS = st.lists(
+    st.one_of(
+        st.sampled_from([":", "::", "##[", "#", "\\", "\n", "é"]),
+        st.text('ab"\x00\ud800', max_size=3),
+    ),
+    max_size=6,
+).map("".join)
+
+
+@pytest.mark.property
+@given(st.dictionaries(COMMANDS, COMMANDS, max_size=2))
+@settings(max_examples=50)
+def test_a_document_on_one_line_holds_no_command_and_loses_nothing(
+    document: dict[str, str],
+) -> None:
+    line = printable_json(document)
+
+    assert json.loads(line) == document
+    assert line.isascii()
+    assert "\n" not in line
+    assert "::" not in line
+    assert "##[" not in line
+
+
+@pytest.mark.example
+def test_commands_in_a_document_become_escapes() -> None:
+    assert printable_json(["a::b##[c"]) == '["a:\\u003ab##\\u005bc"]'

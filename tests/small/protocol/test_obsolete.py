@@ -1,4 +1,4 @@
-"""Lines: which runs make which void, by the record and by the tickets."""
+"""Which runs of a job make which obsolete, by the record and by the tickets."""
 
 import math
 from dataclasses import replace
@@ -14,40 +14,28 @@ from gcs_ci_lock.protocol.record import SEQUENCES_LENGTH, Owner, Record, Ticket
 from gcs_ci_lock.protocol.server_time import Interval
 from gcs_ci_lock.protocol.text import MAX_FOREIGN
 from gcs_ci_lock.protocol.transitions import grant
+from tests.support.samples import ALICE, CLAIMANT, NOW, TICKET
 
-NOW = 1_795_422_000.0
-OWNER = Owner(platform="github", repository="acme/api", workflow="deploy", job="prod", actor="bob")
-LINE = "github/acme/api/deploy/prod"
+JOB_KEY = "github/acme/api/deploy/prod"
 EMPTY = Record(name="prod", fence=41)
+ME = replace(CLAIMANT, lease="me", owner=ALICE, asked=Interval(earliest=NOW, latest=NOW + 1.5))
 
 
 def claimant(
     lease: str = "me", *, born: float = math.inf, newest: bool = False, sequence: int | None = None
 ) -> Claimant:
-    return Claimant(
-        lease=lease,
-        owner=OWNER,
-        slots=1,
-        ttl=120.0,
-        asked=Interval(earliest=NOW, latest=NOW + 1.5),
-        created=born,
-        newest=newest,
-        sequence=sequence,
-    )
+    return replace(ME, lease=lease, created=born, newest=newest, sequence=sequence)
 
 
-def ticket(lease: str, *, born: float, arrival: float | None = None, line: str = LINE) -> Ticket:
-    return Ticket(
+def ticket(
+    lease: str, *, born: float, arrival: float | None = None, job_key: str = JOB_KEY
+) -> Ticket:
+    return replace(
+        TICKET,
         lease=lease,
-        owner=OWNER,
-        slots=1,
-        ttl=120.0,
         arrival=born if arrival is None else arrival,
-        arrival_text="",
-        refreshed_at=NOW,
-        generation=1,
         created=born,
-        job_key=line,
+        job_key=job_key,
     )
 
 
@@ -64,13 +52,13 @@ def decided(record: Record, one: Claimant, *tickets: Ticket) -> object:
 
 @pytest.mark.example
 def test_a_line_is_the_job_of_a_workflow_and_on_a_laptop_the_person() -> None:
-    assert job_key(OWNER) == LINE
+    assert job_key(ALICE) == JOB_KEY
     assert job_key(Owner(platform="local", actor="bob", runner="mac")) == "local/mac/bob"
 
 
 @pytest.mark.example
 def test_jobs_whose_names_differ_only_in_what_is_not_printable_are_in_two_lines() -> None:
-    first, second = (job_key(replace(OWNER, job=f"prod {letter}")) for letter in "äö")
+    first, second = (job_key(replace(ALICE, job=f"prod {letter}")) for letter in "äö")
 
     assert first != second
 
@@ -113,7 +101,7 @@ def test_a_lower_number_than_one_that_was_granted_never_enters(
 
 @pytest.mark.example
 def test_numbers_of_another_line_say_nothing() -> None:
-    other = replace(claimant("other", sequence=900), owner=replace(OWNER, job="test"))
+    other = replace(claimant("other", sequence=900), owner=replace(ALICE, job="test"))
 
     assert isinstance(decided(after(other), claimant(sequence=1)), MayClaim)
 
@@ -122,20 +110,20 @@ def test_numbers_of_another_line_say_nothing() -> None:
 def test_a_number_that_was_granted_never_falls_again() -> None:
     record = after(claimant("second", sequence=7), after(claimant("first", sequence=9)))
 
-    assert record.sequences == {LINE: 9}
+    assert record.sequences == {JOB_KEY: 9}
 
 
 @pytest.mark.example
 def test_of_too_many_lines_the_one_that_was_granted_longest_ago_is_forgotten() -> None:
     record = EMPTY
     for number in range(SEQUENCES_LENGTH + 1):
-        one = replace(claimant(sequence=number), owner=replace(OWNER, job=f"job{number}"))
+        one = replace(claimant(sequence=number), owner=replace(ALICE, job=f"job{number}"))
         record = after(one, record)
         # Granted again and again, it is never the oldest.
         record = after(claimant(sequence=number), record)
 
     assert len(record.sequences) == SEQUENCES_LENGTH
-    assert record.sequences[LINE] == SEQUENCES_LENGTH
+    assert record.sequences[JOB_KEY] == SEQUENCES_LENGTH
     assert "github/acme/api/deploy/job0" not in record.sequences
 
 
@@ -189,7 +177,7 @@ def test_a_newest_one_supersedes_those_of_its_line_who_came_before_it() -> None:
     mine = ticket("me", born=NOW, arrival=NOW - 50)
     older = ticket("older", born=NOW - 60)
     oldest = ticket("later to come, first in line", born=NOW - 1, arrival=NOW - 90)
-    newer, other = ticket("newer", born=NOW + 1), ticket("other", born=NOW - 9, line="x")
+    newer, other = ticket("newer", born=NOW + 1), ticket("other", born=NOW - 9, job_key="x")
     counted = {t.lease: t for t in (mine, older, oldest, newer, other)}
 
     assert older_waiters(claimant(newest=True), counted) == (oldest, older)

@@ -1,6 +1,8 @@
 """The record's JSON: whole when it is ours, refused when it is not, never read as "free"."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,33 +12,19 @@ from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import RecordInvalid, UsageError
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER, MAX_RECORD_BYTES
-from gcs_ci_lock.protocol.record import OWNER_FIELDS, Freeze, Holder, Owner, PastLease, Record
+from gcs_ci_lock.protocol.record import (
+    OWNER_FIELDS,
+    Freeze,
+    LossReason,
+    Owner,
+    Record,
+)
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
+from tests.support.samples import ENDED, FREEZE, HOLDER, RECORD
 from tests.support.strategies import records
 
 URI = "gs://acme-locks/locks/prod/lock.json"
-
-HOLDER = Holder(
-    lease="k3v9",
-    owner=Owner(platform="github", repository="acme/api"),
-    slots=1,
-    token=41,
-    asked_at=10.0,
-    granted_at=11.0,
-    expires_at=131.0,
-    ttl=120.0,
-    revision=3,
-)
-ENDED = PastLease(
-    lease="k3v8",
-    owner=Owner(),
-    token=40,
-    asked_at=1.0,
-    granted_at=2.0,
-    ended_at=3.0,
-    outcome="released",
-)
-RECORD = Record(name="prod", fence=41, freed_at=3.0, holders=(HOLDER,), history=(ENDED,))
+FROZEN = replace(RECORD, frozen=FREEZE)
 
 
 def read(body: bytes | None) -> Record:
@@ -201,7 +189,7 @@ def test_a_holder_without_a_token_is_refused() -> None:
 @pytest.mark.example
 @pytest.mark.parametrize("field", ["lease", "token"])
 def test_two_holders_cannot_share_a_lease_or_a_token(field: str) -> None:
-    other = {"lease": "k3v7", "token": 40, field: document()["holders"][0][field]}
+    other = {"lease": "k3v1", "token": 40, field: document()["holders"][0][field]}
     wrong = document()
     wrong["holders"].append({**wrong["holders"][0], **other})
 
@@ -221,7 +209,7 @@ def test_an_end_of_an_unknown_kind_is_refused() -> None:
 @pytest.mark.example
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_numbers_that_are_none_are_refused(text: str) -> None:
-    body = encode_record(RECORD).replace(b'"freed_at": 3.0', f'"freed_at": {text}'.encode())
+    body = encode_record(RECORD).replace(b'"freed_at": 0.0', f'"freed_at": {text}'.encode())
 
     with pytest.raises(RecordInvalid):
         read(body)
@@ -321,3 +309,156 @@ def test_a_hostile_key_is_shown_on_one_line_too(where: str) -> None:
     message = str(refusal.value)
     assert "\n" not in message
     assert "::" not in message
+
+
+def problem_of(body: bytes) -> str:
+    with pytest.raises(RecordInvalid) as refusal:
+        read(body)
+    return refusal.value.problem
+
+
+def problem_with(place: str, changes: Mapping[str, Any]) -> str:
+    """Return what is said of the record after a change in one of its parts."""
+    document = json.loads(encode_record(FROZEN))
+    part = document[place] if place else document
+    (part[0] if isinstance(part, list) else part).update(changes)
+    return problem_of(json.dumps(document).encode())
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("place", "changes", "problem"),
+    [
+        ("", {"schema": 9}, "schema should be 1 (a newer program may have written it), found 9"),
+        ("", {"name": "x"}, "name should be \"prod\", found 'x'"),
+        ("", {"holders": 7}, "the record.holders should be a list, found 7"),
+        ("", {"freed_at": []}, "the record.freed_at should be a number from 0 to 1e+11, found []"),
+        (
+            "",
+            dict.fromkeys("abcdef", 0),
+            "the record should be an object without other fields, found ['a', 'b', 'c', 'd', 'e']",
+        ),
+        (
+            "holders",
+            {"lease": "a/b"},
+            "holders[0].lease should be 1 to 128 letters, digits, - or _, found 'a/b'",
+        ),
+        ("holders", {"ttl": "x"}, "holders[0].ttl should be a number from 0 to 1e+11, found 'x'"),
+        ("holders", {"token": 42}, "holders[0].token should be an integer from 1 to 41, found 42"),
+        ("holders", {"owner": 7}, "holders[0].owner should be an object, found 7"),
+        (
+            "holders",
+            {"owner": {"actor": 1.5}},
+            "holders[0].owner.actor should be a text or an integer, found 1.5",
+        ),
+        (
+            "history",
+            {"outcome": "gone"},
+            "history[0].outcome should be released or expired or evicted, found 'gone'",
+        ),
+        ("history", {"note": None}, "history[0].note should be a text, found None"),
+        ("frozen", {"author": 7}, "frozen.author should be a text, found 7"),
+        ("frozen", {"x": 7}, "frozen should be an object without other fields, found ['x']"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_told_with_its_place_and_what_belongs_there(
+    place: str, changes: dict[str, Any], problem: str
+) -> None:
+    assert problem_with(place, changes) == problem
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"{}", 'the record should be an object with "schema", found []'),
+        (b"[]", "record should be an object, found []"),
+        (b'{"a": NaN}', "it is not JSON (NaN is not JSON)"),
+        (b'{"a": 1, "a": 1}', "it is not JSON (a key stands twice in one object)"),
+        (b" " * (MAX_RECORD_BYTES + 1), "it is larger than 4194304 bytes"),
+    ],
+    ids=["empty", "list", "NaN", "twice", "large"],
+)
+def test_a_wrong_document_is_told_of(body: bytes, problem: str) -> None:
+    assert problem_of(body) == problem
+
+
+@pytest.mark.example
+def test_leases_that_stand_twice_are_told_of() -> None:
+    document = json.loads(encode_record(FROZEN))
+    document["holders"] *= 2
+
+    assert problem_of(json.dumps(document).encode()) == (
+        "holders should be a list in which no lease stands twice, found ['k3v9', 'k3v9']"
+    )
+
+
+@pytest.mark.example
+def test_the_greatest_token_is_written_and_what_is_no_number_is_not() -> None:
+    last = replace(FROZEN, fence=MAX_INTEGER)
+
+    assert read(encode_record(last)) == last
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode_record(replace(FROZEN, freed_at=math.nan))
+
+
+@pytest.mark.example
+def test_a_document_of_exactly_the_greatest_size_is_read() -> None:
+    body = encode_record(FROZEN)
+
+    padded = body + b" " * (MAX_RECORD_BYTES - len(body))
+
+    assert read(padded) == FROZEN
+
+
+@pytest.mark.example
+def test_the_last_second_that_a_record_can_name_is_read() -> None:
+    latest = replace(FROZEN, freed_at=1e11)
+
+    assert read(encode_record(latest)) == latest
+
+
+@pytest.mark.example
+def test_a_long_value_is_shown_in_sixty_characters() -> None:
+    problem = problem_with("", {"name": "x" * 1000})
+
+    assert problem == f'name should be "prod", found \'{"x" * 56}...'
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("reason", list(LossReason))
+def test_why_a_lease_was_lost_is_written_and_read(reason: LossReason) -> None:
+    record = replace(RECORD, history=(replace(ENDED, loss=reason), ENDED))
+
+    body = encode_record(record)
+
+    assert [end.loss for end in read(body).history] == [reason, None]
+    assert type(read(body).history[0].loss) is LossReason
+    # Only where there is something to say.
+    assert [end.get("loss") for end in json.loads(body)["history"]] == [str(reason), None]
+    assert body.count(b'"loss"') == 1
+
+
+@pytest.mark.example
+def test_a_record_that_knew_nothing_of_losses_is_read() -> None:
+    before = document()
+
+    assert "loss" not in before["history"][0]
+    assert read(json.dumps(before).encode()).history == (ENDED,)
+
+
+@pytest.mark.example
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("gone", "history[0].loss should be renewal_overdue or max_hold or keeper_gone or"),
+        ("MAX_HOLD", "history[0].loss should be renewal_overdue or max_hold"),
+        ("", "history[0].loss should be renewal_overdue or max_hold"),
+        (None, "history[0].loss should be a text, found None"),
+        (1, "history[0].loss should be a text, found 1"),
+        (["max_hold"], "history[0].loss should be a text, found ['max_hold']"),
+    ],
+)
+def test_a_loss_that_is_not_known_is_refused(value: object, problem: str) -> None:
+    assert problem_with("history", {"loss": value}).startswith(problem)

@@ -2,18 +2,18 @@
 
 from tests.simulation.planted import wrong
 
-LOCK = "gcs_ci_lock/locking/client.py"
+CLIENT = "gcs_ci_lock/locking/client.py"
 POLLING = "gcs_ci_lock/locking/polling.py"
-WAITING = "gcs_ci_lock/locking/acquisition.py"
+ACQUISITION = "gcs_ci_lock/locking/acquisition.py"
 ADMISSION = "gcs_ci_lock/protocol/admission.py"
 QUEUE = "gcs_ci_lock/protocol/queue.py"
-SMALL = "tests/small/test_"
+SMALL = "tests/small"
 
-LINE = (
+QUEUE_ORDER = (
     wrong(
         "the queue is never listed",
         "queue order",
-        (LOCK, "ticket for ticket in found if ticket is not None", "ticket for ticket in ()"),
+        (CLIENT, "ticket for ticket in found if ticket is not None", "ticket for ticket in ()"),
     ),
     wrong(
         "later readers overtake a waiting writer",
@@ -51,7 +51,7 @@ LINE = (
     ),
     wrong(
         "the third waiter moves up 2 s after the second",
-        f"{SMALL}queue.py::test_a_place_in_line_is_worth_more_than_the_slowest_poll",
+        f"{SMALL}/protocol/test_queue.py::test_a_place_in_line_is_worth_more_than_the_slowest_poll",
         (
             QUEUE,
             "SETTLE_TIME_PER_PLACE * passed_over",
@@ -70,9 +70,9 @@ LINE = (
     ),
     wrong(
         "a waiter for an unfreeze has no ticket",
-        f"{SMALL}waiting.py::test_who_waits_for_an_unfreeze_has_a_ticket",
+        f"{SMALL}/locking/test_acquisition.py::test_who_waits_for_an_unfreeze_has_a_ticket",
         (
-            WAITING,
+            ACQUISITION,
             "trouble = self._contender.refresh_ticket()",
             'trouble = "" if record.frozen else self._contender.refresh_ticket()',
         ),

@@ -1,25 +1,32 @@
 """The transitions of a record: pure, idempotent by lease id, and each only as far as it may."""
 
+import itertools
 import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from gcs_ci_lock.protocol.admission import (
     AlreadyEnded,
     AlreadyHolding,
     MayClaim,
-    MustWait,
-    NeedsQueue,
     decide,
 )
 from gcs_ci_lock.protocol.json_reader import MAX_INTEGER
-from gcs_ci_lock.protocol.queue import Claimant
-from gcs_ci_lock.protocol.record import Freeze, Owner, Record
+from gcs_ci_lock.protocol.queue import Claimant, fits
+from gcs_ci_lock.protocol.record import (
+    HISTORY_LENGTH,
+    Freeze,
+    LossReason,
+    Owner,
+    Record,
+)
 from gcs_ci_lock.protocol.record_json import decode_record, encode_record
 from gcs_ci_lock.protocol.server_time import Interval
+from gcs_ci_lock.protocol.slots import UNLIMITED, Slots
 from gcs_ci_lock.protocol.transitions import (
     NotHeld,
     Removed,
@@ -33,11 +40,10 @@ from gcs_ci_lock.protocol.transitions import (
     renew,
     unfreeze,
 )
+from tests.support.samples import CLAIMANT, ENDED, FREEZE, HOLDER, NOW, RECORD
 from tests.support.strategies import OWNERS, records
 
-NOW = 1_795_422_000.0
-ASKED = Interval(earliest=NOW - 5, latest=NOW - 4)
-ME = Claimant(lease="me", owner=Owner(actor="alice"), slots=1, ttl=120.0, asked=ASKED)
+ME = replace(CLAIMANT, lease="me", asked=Interval(earliest=NOW - 5, latest=NOW - 4))
 EMPTY = Record(name="prod", fence=41)
 
 
@@ -199,58 +205,10 @@ def test_settling_twice_is_settling_once(record: Record, moment: float) -> None:
 @pytest.mark.example
 @pytest.mark.parametrize(("until", "frozen"), [(None, True), (NOW + 0.1, True), (NOW, False)])
 def test_a_freeze_ends_by_itself(until: float | None, *, frozen: bool) -> None:
-    freeze = Freeze(reason="release week", author="bob", since=NOW - 60, until=until)
-
-    after = drop_expired(replace(EMPTY, frozen=freeze), NOW)
+    after = drop_expired(replace(EMPTY, frozen=replace(FREEZE, until=until)), NOW)
 
     assert (after.frozen is not None) is frozen
     assert after.freed_at == (0.0 if frozen else NOW)
-
-
-@pytest.mark.example
-def test_a_frozen_lock_is_waited_for() -> None:
-    freeze = Freeze(reason="release week", author="bob", since=NOW - 60, until=None)
-
-    decision = decide(replace(EMPTY, frozen=freeze), ME, tickets=[], earliest=NOW)
-
-    assert isinstance(decision, MustWait)
-    assert decision.frozen == freeze
-
-
-@pytest.mark.example
-@pytest.mark.parametrize(("freed_ago", "listed"), [(150.0, False), (149.9, True)])
-def test_the_queue_is_listed_only_while_somebody_alive_may_wait(
-    freed_ago: float, *, listed: bool
-) -> None:
-    record = replace(EMPTY, freed_at=NOW - freed_ago)
-
-    decision = decide(record, ME, tickets=None, earliest=NOW)
-
-    assert isinstance(decision, NeedsQueue if listed else MayClaim)
-
-
-@pytest.mark.example
-def test_a_held_lock_needs_the_queue_and_then_waiting() -> None:
-    other = replace(ME, lease="other")
-
-    assert isinstance(decide(HELD, other, tickets=None, earliest=NOW), NeedsQueue)
-    assert isinstance(decide(HELD, other, tickets=[], earliest=NOW), MustWait)
-
-
-@pytest.mark.example
-def test_a_claim_that_has_landed_is_recognised() -> None:
-    decision = decide(HELD, ME, tickets=None, earliest=NOW)
-
-    assert decision == AlreadyHolding(holder=HELD.holders[0])
-
-
-@pytest.mark.example
-def test_a_lease_that_is_over_is_never_granted_again() -> None:
-    over = drop_expired(HELD, EXPIRES_AT)
-
-    decision = decide(over, ME, tickets=None, earliest=EXPIRES_AT + 1000)
-
-    assert isinstance(decision, AlreadyEnded)
 
 
 @pytest.mark.example
@@ -275,7 +233,13 @@ def test_what_was_read_can_be_written_after_every_transition(
     record: Record, owner: Owner, moment: float, *, newest: bool
 ) -> None:
     now = Interval(earliest=moment, latest=moment + 1)
-    mine = replace(ME, owner=owner, asked=now, newest=newest, sequence=MAX_INTEGER)
+    mine = replace(
+        ME,
+        owner=owner,
+        asked=Interval(earliest=moment, latest=moment),
+        newest=newest,
+        sequence=MAX_INTEGER,
+    )
     ready = drop_expired(record, moment)
     held = grant(ready, mine, now=now, revision=1, fence_seen=0).record
     frozen = freeze(held, Freeze(reason="", author="", since=moment, until=None))
@@ -291,3 +255,153 @@ def test_what_was_read_can_be_written_after_every_transition(
     for one in after:
         body = encode_record(one)
         assert decode_record(body, uri="gs://b/locks/prod", name="prod").fence == one.fence
+
+
+@pytest.mark.example
+def test_a_lease_that_ran_out_is_noted_without_words() -> None:
+    after = drop_expired(RECORD, HOLDER.expires_at)
+
+    assert after.holders == ()
+    assert (after.history[-1].outcome, after.history[-1].note) == ("expired", "")
+    assert after.history[-1].ended_at == after.freed_at == HOLDER.expires_at
+
+
+@pytest.mark.example
+def test_a_renewal_after_the_end_is_told_of_the_end() -> None:
+    assert renew(RECORD, ENDED.lease, now=at(NOW), revision=4) == NotHeld(
+        ended=ENDED, holders=(HOLDER,)
+    )
+
+
+@pytest.mark.example
+@pytest.mark.parametrize("loss", [None, *LossReason])
+def test_a_release_notes_why_the_lease_was_lost_before(loss: LossReason | None) -> None:
+    result = release(RECORD, HOLDER.lease, earliest=NOW, note="why", loss=loss)
+
+    assert isinstance(result, Removed)
+    assert (result.ended.outcome, result.ended.note, result.ended.loss) == ("released", "why", loss)
+    assert result.record.history == (ENDED, result.ended)
+
+
+@pytest.mark.example
+def test_an_eviction_and_an_expiry_are_their_own_reasons() -> None:
+    evicted = evict(RECORD, HOLDER.lease, earliest=NOW, note="stuck")
+    expired = drop_expired(RECORD, HOLDER.expires_at)
+
+    assert isinstance(evicted, Removed)
+    assert (evicted.ended.outcome, evicted.ended.loss) == ("evicted", None)
+    assert (expired.history[-1].outcome, expired.history[-1].loss) == ("expired", None)
+
+
+@pytest.mark.example
+def test_what_is_not_held_is_not_evicted() -> None:
+    result = evict(RECORD, ENDED.lease, earliest=NOW, note="stuck")
+
+    assert result == NotHeld(ended=ENDED, holders=(HOLDER,))
+
+
+@pytest.mark.example
+def test_an_unfreeze_makes_room_now_and_only_if_there_was_a_freeze() -> None:
+    frozen = replace(RECORD, frozen=FREEZE)
+
+    assert unfreeze(RECORD, earliest=NOW) == RECORD
+    assert unfreeze(frozen, earliest=NOW) == replace(RECORD, freed_at=NOW)
+    # Clocks may differ: what was known of the room is not taken back.
+    later = replace(frozen, freed_at=NOW + 9)
+    assert unfreeze(later, earliest=NOW).freed_at == NOW + 9
+
+
+class OneLock(RuleBasedStateMachine):
+    """One record, one server clock, any number of jobs; each write goes through its JSON."""
+
+    claimants = Bundle("claimants")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.record: Record = empty_record("prod", NOW)
+        self.tokens: list[int] = []
+        self.granted: list[str] = []
+        self.names = itertools.count()
+
+    def write(self, record: Record) -> None:
+        body = encode_record(record)
+        self.record = decode_record(body, uri="gs://b/locks/prod/lock.json", name="prod")
+
+    def interval(self, width: float) -> Interval:
+        return Interval(earliest=self.now - width / 2, latest=self.now + width / 2)
+
+    @rule(
+        target=claimants,
+        slots=st.sampled_from([1, 2, 3, UNLIMITED]),
+        ttl=st.sampled_from([30.0, 120.0, 600.0]),
+    )
+    def ask(self, slots: Slots, ttl: float) -> Claimant:
+        lease = f"lease-{next(self.names)}"
+        return Claimant(lease=lease, owner=Owner(), slots=slots, ttl=ttl, asked=self.interval(1.0))
+
+    @rule(claimant=claimants, width=st.floats(0, 3))
+    def claim(self, claimant: Claimant, width: float) -> None:
+        now = self.interval(width)
+        before = drop_expired(self.record, now.earliest)
+        decision = decide(before, claimant, tickets=[], earliest=now.earliest)
+        if isinstance(decision, AlreadyHolding | AlreadyEnded):
+            assert claimant.lease in self.granted
+            return
+        if not isinstance(decision, MayClaim):
+            assert not fits(before.holders, claimant)
+            return
+        assert fits(before.holders, claimant)
+        written = grant(before, claimant, now=now, revision=1, fence_seen=0)
+        self.write(written.record)
+        assert claimant.lease not in self.granted
+        self.granted.append(claimant.lease)
+        self.tokens.append(written.holder.token)
+
+    @rule(claimant=claimants, width=st.floats(0, 3))
+    def beat(self, claimant: Claimant, width: float) -> None:
+        result = renew(self.record, claimant.lease, now=self.interval(width), revision=2)
+        if isinstance(result, Stamped):
+            assert claimant.lease in self.granted
+            self.write(result.record)
+
+    @rule(claimant=claimants)
+    def end(self, claimant: Claimant) -> None:
+        result = release(self.record, claimant.lease, earliest=self.now)
+        if isinstance(result, NotHeld):
+            assert self.record.holder(claimant.lease) is None
+            return
+        self.write(result.record)
+        assert isinstance(release(self.record, claimant.lease, earliest=self.now), NotHeld)
+
+    @rule(target=claimants, seconds=st.sampled_from([1.0, 29.0, 31.0, 121.0, 601.0]))
+    def time_passes(self, seconds: float) -> object:
+        self.now += seconds
+        return multiple()
+
+    @invariant()
+    def tokens_only_rise(self) -> None:
+        assert all(low < high for low, high in itertools.pairwise(self.tokens))
+        assert not self.tokens or self.record.fence >= self.tokens[-1]
+
+    @invariant()
+    def nobody_stands_beside_more_than_it_tolerates(self) -> None:
+        inside = [h for h in self.record.holders if self.now < h.expires_at]
+        assert len(inside) <= min((h.slots for h in inside), default=0)
+
+    @invariant()
+    def every_lease_that_was_granted_is_accounted_for(self) -> None:
+        assert len(self.granted) == len(set(self.granted))
+        known = {h.lease for h in self.record.holders} | {e.lease for e in self.record.history}
+        assert len(self.record.history) <= HISTORY_LENGTH
+        if len(self.granted) <= HISTORY_LENGTH:
+            assert known == set(self.granted)
+
+
+TestOneLock = OneLock.TestCase
+
+
+TestOneLock.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+TestOneLock.pytestmark = [pytest.mark.property]  # type: ignore[attr-defined]
