@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Everything runs from .venv, which the first target makes.
+# `make` lists the targets. Everything runs from .venv, which `make setup` creates.
 
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -10,7 +10,7 @@ READY := .venv/.ready
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(READY) ## make .venv with everything in it, and install the git hooks
+setup: $(READY) ## create .venv with everything in it; install the git hooks
 
 $(READY): pyproject.toml requirements/dev.txt scripts/setup scripts/hooks
 	@scripts/setup
@@ -19,37 +19,37 @@ $(READY): pyproject.toml requirements/dev.txt scripts/setup scripts/hooks
 demo: $(READY) ## watch three jobs take turns on this machine
 	@$(BIN)/gcs-ci-lock dry-run
 
-lint: $(READY) ## check style, types, layers, workflows and generated text
+lint: $(READY) ## check style, types, layers, workflows, generated text
 	@scripts/lint
 
-test: $(READY) ## all tests, small, medium and large
+test: $(READY) ## run all tests: small, medium and large
 	@scripts/test small medium large
 
-small: $(READY) ## tests of one process, no socket, no file: seconds
+small: $(READY) ## run the tests in one process, no socket, no file: seconds
 	@scripts/test small
 
-medium: $(READY) ## tests against a storage server on localhost: a minute or two
+medium: $(READY) ## run the tests with a storage server on localhost: minutes
 	@scripts/test medium
 
-large: $(READY) ## tests in real containers; brings up a Docker engine where it may
+large: $(READY) ## run the tests in real containers; starts a Docker engine if it can
 	@scripts/test large
 
-sim: $(READY) ## 20,000 simulated runs, or one with its trace: make sim SEED=7
+sim: $(READY) ## simulate 20,000 runs, or one with its trace: make sim SEED=7
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),20000))
 
-chaos: $(READY) ## real processes killed, frozen and cut off: make chaos GRANTS=500 SEED=1
+chaos: $(READY) ## kill, freeze and cut off real processes: make chaos GRANTS=500 SEED=1
 	@scripts/debian-tools libfaketime || true
 	@$(BIN)/python -m tests.chaos.storm --grants $(or $(GRANTS),500) --seed $(or $(SEED),1)
 
-fuzz: $(READY) ## let atheris choose the fuzz tests' examples: make fuzz SECONDS=600
+fuzz: $(READY) ## fuzz with atheris: make fuzz SECONDS=600
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
 	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),600)
 
-coverage: $(READY) ## branch coverage of the core, the lock and the keeper by the small tests
+coverage: $(READY) ## measure branch coverage by the small tests
 	@scripts/coverage
 
-mutation: $(READY) ## change the core in 2,000 ways; the small tests must notice: ten minutes
+mutation: $(READY) ## change the core in 2,000 ways; the small tests must notice: 10 minutes
 	@scripts/mutation
 
-docs: $(READY) ## write the generated parts of README.md and docs/ anew
+docs: $(READY) ## regenerate the generated parts of README.md and docs/
 	@scripts/docs

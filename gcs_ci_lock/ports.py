@@ -1,4 +1,4 @@
-"""What the lock needs of the world: storage, clocks, chance, and the wish to stop.
+"""What the engine needs of the world: storage, clocks, randomness, and requests to stop.
 
 Each port has two implementations, one real and one for tests, and one contract that both pass
 (tests/contracts). Everything below the adapters sees only these.

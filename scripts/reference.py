@@ -14,13 +14,15 @@ from tests.simulation.wrong import PLANTED
 
 ROOT = Path(__file__).parent.parent
 _EXIT_CODES = {
-    0: "done",
-    errors.LockError.exit_code: "unexpected",
-    errors.UsageError.exit_code: "usage or configuration: an input, the bucket, the record",
-    errors.StorageUnreachable.exit_code: "the storage server gives no usable answer",
-    errors.NotAcquired.exit_code: "not acquired in time",
+    0: "success",
+    errors.LockError.exit_code: "unexpected error",
+    errors.UsageError.exit_code: "usage or configuration: an option, an input, the bucket, the "
+    "record",
+    errors.StorageUnreachable.exit_code: "the storage server gives no usable answer; from `run` "
+    "and `hold` also: all went well, but a lock could not be released",
+    errors.NotAcquired.exit_code: "the lock was not acquired: timeout, superseded or outdated",
     errors.LeaseLost.exit_code: "the lease was lost; `run` has stopped its command",
-    errors.Denied.exit_code: "credentials or permissions",
+    errors.Denied.exit_code: "credentials are missing or refused, or lack a permission",
 }
 
 
@@ -67,7 +69,7 @@ def planted_bugs() -> str:
 
 
 def modules() -> str:
-    """Return what each module is for, as a table: importers stand above what they import."""
+    """Return what each module is for, as a table: importers before what they import."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     contracts = settings["tool"]["importlinter"]["contracts"]
     [layers] = [one["layers"] for one in contracts if one["id"] == "layers"]

@@ -1,4 +1,4 @@
-"""The action's stages: `main` takes the lock, `post` gives it back, others check or release it."""
+"""The action: one module for each `mode:`, and one for the post stage."""
 
 from gcs_ci_lock.action.main import run_stage
 

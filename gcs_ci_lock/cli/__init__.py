@@ -1,1 +1,1 @@
-"""The command line: parse, call, print; one file per group of commands."""
+"""The command line: one module for each command, their signatures in `commands`."""

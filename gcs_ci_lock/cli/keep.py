@@ -10,7 +10,6 @@ from gcs_ci_lock.keepalive.adopted import keep_adopted
 from gcs_ci_lock.keepalive.job_end import JobEnd
 from gcs_ci_lock.keepalive.keeper import Keeper
 from gcs_ci_lock.keepalive.lease_file import KeeperFileLock, LeaseFile
-from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperPhase, KeeperSpec, KeeperStatus
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.platforms.github_api import GitHubClient
@@ -47,7 +46,7 @@ def keep(path: Path, inherited: int) -> int:
 
     def why_stopped() -> Lost | None:
         # `release` deletes the file first: then the job itself asked for it.
-        return _keeper_stopped(lease_ref) if is_wanted() else None
+        return _keeper_stopped() if is_wanted() else None
 
     try:
         connection, lock = open_lock(lease_ref, verbose=False)
@@ -136,10 +135,9 @@ class SidecarRun:
         return 0
 
     def _why_stopped(self) -> Lost:
-        lease_ref = self._spec.lease_ref
         if why := self._end.why_over():
-            return Lost(reason=LossReason.JOB_OVER, message=f"token {lease_ref.token}: {why}")
-        return _keeper_stopped(lease_ref)
+            return Lost(reason=LossReason.JOB_OVER, message=why)
+        return _keeper_stopped()
 
     def _on_start(self, keeper: Keeper) -> None:
         self._keeper = keeper
@@ -187,9 +185,8 @@ class SidecarRun:
         _report(KeeperStatus(phase=phase, beats=renewals, missed=missed, reason=reason, loss=loss))
 
 
-def _keeper_stopped(lease_ref: LeaseRef) -> Lost:
-    message = f"token {lease_ref.token}: its keeper was told to stop"
-    return Lost(reason=LossReason.KEEPER_STOPPED, message=message)
+def _keeper_stopped() -> Lost:
+    return Lost(reason=LossReason.KEEPER_STOPPED, message="its keeper was told to stop")
 
 
 def _report(status: KeeperStatus) -> None:

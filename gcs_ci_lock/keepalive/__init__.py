@@ -1,4 +1,4 @@
-"""Who renews a lease, and until when: a thread, a detached process, a container, or nobody."""
+"""Who renews a lease, and until when: a thread, a detached process, a container, or nothing."""
 
 from typing import Protocol
 

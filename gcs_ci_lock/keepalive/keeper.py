@@ -87,7 +87,7 @@ class Keeper:
         latest = self._lock.server_clock.at(boot).latest
         with self._guard:
             if self._lost is None and boot >= self._ends_at:
-                self._lost = max_hold_over(self._lease.token, self._max_hold)
+                self._lost = max_hold_over(self._max_hold)
             if self._lost is None and not self._lease.believes_held(boot, latest):
                 self._lost = renewal_overdue(self._lease, boot, self.trouble)
             return self._lost

@@ -34,7 +34,7 @@ class DeadHolders:
         self._seen: dict[str, float] = {}
 
     def evict(self, record: Record, position: QueuePosition) -> bool:
-        """Evict the dead among those who keep the waiter out; tell whether there were any.
+        """Evict holders in our way whose jobs are over (steps W2 and E5); return whether any were.
 
         Raises:
             StoreError: it is not known whether all of them are evicted; call again.

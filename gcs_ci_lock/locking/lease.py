@@ -87,9 +87,9 @@ def renewal_overdue(lease: LeaseState, boot: float, trouble: str = "") -> Lost:
     return Lost(reason=LossReason.RENEWAL_OVERDUE, message=message)
 
 
-def max_hold_over(token: int, max_hold: float) -> Lost:
+def max_hold_over(max_hold: float) -> Lost:
     """Return the loss of a lease that was held for `max_hold` seconds (step R6)."""
-    message = f"token {token}: max-hold ({format_duration(max_hold)}) is over"
+    message = f"max-hold ({format_duration(max_hold)}) is over"
     return Lost(reason=LossReason.MAX_HOLD, message=message)
 
 

@@ -71,11 +71,11 @@ def test_the_summary_and_the_log_tell_how_it_was(bucket: TestBucket, tmp_path: P
 
     assert post.exit_code == 0, post
     assert "| outcome | released |" in step.summary
-    assert "| beats | 1 |" in step.summary
-    assert "| missed beats | 0 |" in step.summary
+    assert "| renewals | 1 |" in step.summary
+    assert "| missed renewals | 0 |" in step.summary
     names = [command.name for command in post.commands]
     assert names == ["group", "endgroup"]
-    assert 'Keeping lock "prod"' in post.log
+    assert 'Renewing lock "prod"' in post.log
     assert keepers() == []
 
 
@@ -156,7 +156,7 @@ def test_a_loss_cancels_the_run_where_that_is_wanted(bucket: TestBucket, tmp_pat
     for stage in (check, post):
         assert stage.exit_code == 76
         assert "somebody deleted or replaced" in stage.said("error")
-    assert "The run is being cancelled" in post.log
+    assert "Cancelling the run" in post.log
     assert keepers() == []
 
 
@@ -379,7 +379,7 @@ def test_a_job_whose_end_cannot_be_seen_is_over_at_max_hold(
     (end,) = bucket.record("prod")["history"]
     # By the server's own clock, whose dates are whole seconds.
     assert 18 < end["ended_at"] - end["granted_at"] < 24
-    assert (end["outcome"], end["note"]) == ("released", "max-hold is over")
+    assert (end["outcome"], end["note"]) == ("released", "max-hold (20s) is over")
     assert post.exit_code == 76
     assert "max-hold is over" in post.said("error")
 

@@ -140,7 +140,7 @@ def test_a_job_of_two_leases_length_holds_the_lock_throughout(
     assert len(tries) > 30
     assert all(tries[:-1])
     assert "renewed every 5s by a sidecar" in runs[0].text()
-    assert "| missed beats | 0 |" in runs[0].text()
+    assert "| missed renewals | 0 |" in runs[0].text()
     ends = bucket.record(LOCK)["history"]
     assert [end["outcome"] for end in ends][:1] == ["released"]
     assert keepers_of(ends) == []

@@ -134,8 +134,8 @@ class Process:
         assert isinstance(outcome, Acquired)
         return outcome
 
-    def keep_for_one_beat(self, acquired: Acquired) -> LeaseState:
-        """Keep a lease until one beat is acknowledged, and insist that it is never lost."""
+    def renew_once(self, acquired: Acquired) -> LeaseState:
+        """Renew a lease until one renewal is acknowledged; fail if it is ever lost."""
         keeper = Keeper(
             self.lock,
             acquired.lease,
@@ -287,15 +287,15 @@ def test_a_claim_enters_once_with_one_token(scene: Scene, fault: Fault, effect: 
     assert scene.record()["history"] == []
 
 
-@each_cell_of("beat")
-def test_a_beat_keeps_the_lease_from_the_send_of_the_stamp_in_force(
+@each_cell_of("renewal")
+def test_a_renewal_keeps_the_lease_from_the_send_of_the_stamp_in_force(
     scene: Scene, fault: Fault, effect: Effect
 ) -> None:
     scene.put()
     acquired = scene.ours.hold()
     scene.proxy.plan(fault, "POST", RECORD)
 
-    lease = scene.ours.keep_for_one_beat(acquired)
+    lease = scene.ours.renew_once(acquired)
 
     counting = the_counting_write(scene, effect)
     stands_in_the_record(scene, lease, counting)
@@ -412,15 +412,15 @@ def test_a_claim_that_arrives_when_its_waiter_has_left_is_refused(
     assert scene.other.hold(wait=0.0).lease.token == scene.record()["fence"]
 
 
-@pytest.mark.parametrize("operation", ["beat", "release"])
+@pytest.mark.parametrize("operation", ["renewal", "release"])
 def test_a_write_that_arrives_when_the_next_one_holds_leaves_it_alone(
     scene: Scene, operation: Operation
 ) -> None:
     scene.put()
     acquired = scene.ours.hold()
     scene.proxy.plan(LATE, "POST", RECORD)
-    if operation == "beat":
-        scene.ours.keep_for_one_beat(acquired)
+    if operation == "renewal":
+        scene.ours.renew_once(acquired)
     release(scene.ours.lock, acquired.lease.id, random=scene.ours.random)
     rival = scene.other.hold(wait=0.0)
     before = scene.bucket.body("prod")

@@ -1,4 +1,4 @@
-"""What must come of each write of the lock whose answer is unusable: the table, as data.
+"""The required outcome of each write of the lock whose response is unusable: the table, as data.
 
 `tests/medium/test_ambiguity.py` holds the shipped code to every cell, over HTTP.
 """
@@ -17,7 +17,7 @@ from tests.support.fault_proxy import (
     Fault,
 )
 
-Operation = Literal["claim", "beat", "release", "take-over", "ticket"]
+Operation = Literal["claim", "renewal", "release", "take-over", "ticket"]
 FaultName = Literal[
     "dropped before",
     "applied and answer lost",
@@ -32,15 +32,15 @@ FaultName = Literal[
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 FAULTS: Final[tuple[FaultName, ...]] = get_args(FaultName)
 
-# Every way in which a fault is brought about. One that leaves it open whether the write took
-# effect is brought about with and without the effect.
+# Every variant of a fault. A fault that leaves it open whether the write was applied has one
+# variant with the effect and one without.
 WAYS: Final[dict[FaultName, dict[str, Fault]]] = {
     "dropped before": {"never arrives": DROPPED},
     "applied and answer lost": {"no answer": ANSWER_LOST},
     "applied late": {
-        "before the next look": Fault(arrives="late", answer="none", overtakes="GET"),
-        "between look and write": Fault(arrives="late", answer="none", overtakes="POST"),
-        "after the end": Fault(arrives="late", answer="none"),
+        "before the next read": Fault(arrives="late", answer="none", overtakes="GET"),
+        "between read and write": Fault(arrives="late", answer="none", overtakes="POST"),
+        "after the next write": Fault(arrives="late", answer="none"),
     },
     "503": {
         "not applied": Fault(arrives="never", answer=503),
@@ -60,11 +60,11 @@ WAYS: Final[dict[FaultName, dict[str, Fault]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What one way must come to.
+    """The required effect of one variant.
 
     Attributes:
-        counts: the attempt that is in force in the end: 1 met the fault, 2 is the next. Of a
-            ticket: the attempt whose time of arrival it keeps.
+        counts: the attempt that counts in the end: 1 met the fault, 2 is the next. For a
+            ticket: the attempt whose arrival it keeps.
         applied: writes of this operation that took effect.
         refused: writes that the server refused because their generation was stale (412).
     """
@@ -79,7 +79,7 @@ class Cell:
     """One operation that meets one fault.
 
     Attributes:
-        outcome: what must come of it, for people.
+        outcome: what must happen, for people.
         effects: the same as numbers, one for each of the fault's `WAYS`, in their order.
     """
 
@@ -89,7 +89,7 @@ class Cell:
 
 REPEATED: Final = Effect(counts=2)
 LANDED: Final = Effect(counts=1)
-# It arrived under the feet of the next attempt, which was refused.
+# It arrived before the next attempt, which was refused.
 OVERTOOK: Final = Effect(counts=1, refused=1)
 # It arrived when the next attempt had been carried out.
 REFUSED_LATE: Final = Effect(counts=2, refused=1)
@@ -99,94 +99,97 @@ TICKET_OVERTOOK: Final = Effect(counts=1, applied=2, refused=1)
 
 TABLE: Final[dict[tuple[Operation, FaultName], Cell]] = {
     ("claim", "dropped before"): Cell(
-        "The record is read again and does not show us; a new claim with a new beat number is "
+        "The record is read again and does not show our lease. A new claim with a new revision is "
         "written. One grant, one token.",
         (REPEATED,),
     ),
     ("claim", "applied and answer lost"): Cell(
-        "The record shows our lease: we are in, by the write whose answer was lost. Nothing is "
-        "written again; the token rose once; the deadline counts from that write's send.",
+        "The record shows our lease: we hold the lock by the write whose response was lost. "
+        "Nothing is written again, the token rose once, and the deadline counts from the send of "
+        "that write.",
         (LANDED,),
     ),
     ("claim", "applied late"): Cell(
-        "Before we look again: we are in by it. Between our look and our next claim: that one is "
-        "refused, the record is read once more, and we are in by the late one. After our next "
-        "claim: its generation is stale, it is refused. One grant, one token each time.",
+        "Arrives before the next read: we hold the lock by it. Arrives between the read and the "
+        "next claim: that claim is refused, the record is read again, and we hold the lock by the "
+        "late one. Arrives after the next claim: refused, its generation is stale. One grant, one "
+        "token each time.",
         (LANDED, OVERTOOK, REFUSED_LATE),
     ),
     ("claim", "503"): Cell(
-        "No conclusion: the record tells whether we are in. If not, a new claim is written; if "
-        "so, none is.",
+        "No conclusion: the record shows whether we hold the lock. If not, a new claim is "
+        "written; if so, none is.",
         (REPEATED, LANDED),
     ),
     ("claim", "429"): Cell(
-        "After a pause the record is read, and a new claim is written. One grant, one token.",
+        "After a pause the record is read and a new claim is written. One grant, one token.",
         (REPEATED,),
     ),
     ("claim", "408"): Cell(
-        "As 503: the record tells whether we are in; one grant, one token either way.",
+        "As 503: the record shows whether we hold the lock. One grant, one token either way.",
         (REPEATED, LANDED),
     ),
     ("claim", "reset"): Cell(
-        "A reset does not tell whether the claim was carried out; the record does. One grant, one "
+        "A reset does not show whether the claim was applied; the record does. One grant, one "
         "token either way.",
         (REPEATED, LANDED),
     ),
     ("claim", "time-out"): Cell(
-        "An answer that comes, or ends, too late is none: the record shows our lease, and we are "
-        "in without a second claim.",
+        "A response that arrives or ends too late counts as none. The record shows our lease: we "
+        "hold the lock without a second claim.",
         (LANDED, LANDED),
     ),
     ("claim", "half a body"): Cell(
-        "Half an answer is none, its 200 notwithstanding: the record shows our lease, and we are "
-        "in without a second claim.",
+        "Half a response counts as none, even with status 200. The record shows our lease: we "
+        "hold the lock without a second claim.",
         (LANDED,),
     ),
-    ("beat", "dropped before"): Cell(
-        "The lease stays ours. The record still shows the beat before; a new stamp with a new "
-        "beat number is written, and the deadline counts from its send.",
+    ("renewal", "dropped before"): Cell(
+        "The lease stays ours. The record still shows the revision before. A new stamp with a new "
+        "revision is written, and the deadline counts from its send.",
         (REPEATED,),
     ),
-    ("beat", "applied and answer lost"): Cell(
-        "The lease stays ours. The record shows the beat that was lost sight of: it counts, from "
-        "its own send and no later; nothing is written again.",
+    ("renewal", "applied and answer lost"): Cell(
+        "The lease stays ours. The record shows the renewal whose response was lost: it counts "
+        "from its own send and no later. Nothing is written again.",
         (LANDED,),
     ),
-    ("beat", "applied late"): Cell(
-        "Before we look again: it counts, from its own send. Between our look and our next beat: "
-        "that one is refused, which is no loss; the record is read, and the late one counts. "
-        "After our next beat: refused; it brings no old stamp back.",
+    ("renewal", "applied late"): Cell(
+        "Arrives before the next read: it counts, from its own send. Arrives between the read and "
+        "the next renewal: that renewal is refused, which is no loss; the record is read, and the "
+        "late one counts. Arrives after the next renewal: refused; no old stamp comes back.",
         (LANDED, OVERTOOK, REFUSED_LATE),
     ),
-    ("beat", "503"): Cell(
-        "No loss. The record tells which beat it shows; the lease stays ours with its token.",
+    ("renewal", "503"): Cell(
+        "No loss. The record shows which renewal was applied; the lease stays ours with its token.",
         (REPEATED, LANDED),
     ),
-    ("beat", "429"): Cell(
-        "No loss. After a pause the record is read, and a new stamp is written.",
+    ("renewal", "429"): Cell(
+        "No loss. After a pause the record is read and a new stamp is written.",
         (REPEATED,),
     ),
-    ("beat", "408"): Cell(
-        "No loss. As 503: the record tells which beat it shows.",
+    ("renewal", "408"): Cell(
+        "No loss. As 503: the record shows which renewal was applied.",
         (REPEATED, LANDED),
     ),
-    ("beat", "reset"): Cell(
-        "No loss. Whether the beat was carried out is read in the record; the deadline counts "
-        "from the send of the beat that it shows.",
+    ("renewal", "reset"): Cell(
+        "No loss. The record shows whether the renewal was applied; the deadline counts from the "
+        "send of the renewal that it shows.",
         (REPEATED, LANDED),
     ),
-    ("beat", "time-out"): Cell(
-        "No loss. The record shows the beat; its deadline counts from its send, not from when it "
-        "was found.",
+    ("renewal", "time-out"): Cell(
+        "No loss. The record shows the renewal; its deadline counts from its send, not from when "
+        "it was found.",
         (LANDED, LANDED),
     ),
-    ("beat", "half a body"): Cell(
-        "No loss, and no success by its 200 alone: the record shows the beat, and it counts from "
-        "its send.",
+    ("renewal", "half a body"): Cell(
+        "No loss, and no success by status 200 alone: the record shows the renewal, and it counts "
+        "from its send.",
         (LANDED,),
     ),
     ("release", "dropped before"): Cell(
-        "The record still shows us; the release is made anew from it. The lease ends once.",
+        "The record still shows our lease: the release is written again from it. The lease ends "
+        "once.",
         (REPEATED,),
     ),
     ("release", "applied and answer lost"): Cell(
@@ -194,29 +197,29 @@ TABLE: Final[dict[tuple[Operation, FaultName], Cell]] = {
         (LANDED,),
     ),
     ("release", "applied late"): Cell(
-        "Before we look again: the history shows it, done. Between our look and our next write: "
-        "that one is refused, and the history shows the late one. After our next write: refused. "
-        "The lease ends once, and nobody else's does.",
+        "Arrives before the next read: the history shows it, done. Arrives between the read and "
+        "the next write: that write is refused, and the history shows the late one. Arrives after "
+        "the next write: refused. The lease ends once, and no other lease ends.",
         (LANDED, OVERTOOK, REFUSED_LATE),
     ),
     ("release", "503"): Cell(
-        "Record and history tell whether the lease has ended; it ends once.",
+        "Record and history show whether the lease has ended; it ends once.",
         (REPEATED, LANDED),
     ),
     ("release", "429"): Cell(
-        "After a pause the record is read, and the release is written. The lease ends once.",
+        "After a pause the record is read and the release is written. The lease ends once.",
         (REPEATED,),
     ),
     ("release", "408"): Cell(
-        "As 503: record and history tell; the lease ends once.",
+        "As 503: record and history show whether the lease has ended; it ends once.",
         (REPEATED, LANDED),
     ),
     ("release", "reset"): Cell(
-        "Record and history tell whether the release was carried out; the lease ends once.",
+        "Record and history show whether the release was applied; the lease ends once.",
         (REPEATED, LANDED),
     ),
     ("release", "time-out"): Cell(
-        "The history shows our release: done, however late the answer.",
+        "The history shows our release: done, however late the response.",
         (LANDED, LANDED),
     ),
     ("release", "half a body"): Cell(
@@ -224,106 +227,107 @@ TABLE: Final[dict[tuple[Operation, FaultName], Cell]] = {
         (LANDED,),
     ),
     ("take-over", "dropped before"): Cell(
-        "The expired holder is still there; it is taken over by a new write. The history tells "
-        "its expiry once, at the time at which its lease ended.",
+        "The expired holder is still in the record; a new write takes over from it. The history "
+        "shows its expiry once, at the time at which its lease ended.",
         (REPEATED,),
     ),
     ("take-over", "applied and answer lost"): Cell(
-        "The record shows us in the place of the expired holder: we are in. The token rose once, "
-        "and the expiry is told once.",
+        "The record shows us instead of the expired holder: we hold the lock. The token rose "
+        "once, and the history shows the expiry once.",
         (LANDED,),
     ),
     ("take-over", "applied late"): Cell(
-        "Before we look again: we are in by it. Between our look and our next write: that one is "
-        "refused, and we are in by the late one. After our next write: refused. One holder, one "
-        "token, one expiry each time.",
+        "Arrives before the next read: we hold the lock by it. Arrives between the read and the "
+        "next write: that write is refused, and we hold the lock by the late one. Arrives after "
+        "the next write: refused. One holder, one token, one expiry each time.",
         (LANDED, OVERTOOK, REFUSED_LATE),
     ),
     ("take-over", "503"): Cell(
-        "The record tells whether the expired holder is still there; it is replaced once.",
+        "The record shows whether the expired holder is still there; it is replaced once.",
         (REPEATED, LANDED),
     ),
     ("take-over", "429"): Cell(
-        "After a pause the record is read, and the expired holder is taken over; once.",
+        "After a pause the record is read and the expired holder is replaced, once.",
         (REPEATED,),
     ),
     ("take-over", "408"): Cell(
-        "As 503: the record tells who is there; the expired holder is replaced once.",
+        "As 503: the record shows who holds the lock; the expired holder is replaced once.",
         (REPEATED, LANDED),
     ),
     ("take-over", "reset"): Cell(
-        "The record tells whether the take-over was carried out. One holder, one token, one "
-        "expiry either way.",
+        "The record shows whether the take-over was applied. One holder, one token, one expiry "
+        "either way.",
         (REPEATED, LANDED),
     ),
     ("take-over", "time-out"): Cell(
-        "The record shows us in the place of the expired holder, and we are in; we name the one "
-        "that we took over from all the same.",
+        "The record shows us instead of the expired holder: we hold the lock, and still name the "
+        "holder that we took over from.",
         (LANDED, LANDED),
     ),
     ("take-over", "half a body"): Cell(
-        "The record shows us in the place of the expired holder: we are in without a second write.",
+        "The record shows us instead of the expired holder: we hold the lock without a second "
+        "write.",
         (LANDED,),
     ),
     ("ticket", "dropped before"): Cell(
-        "The queue is listed and does not show our ticket; it is written, and its arrival is the "
+        "The queue is listed and does not show our ticket. It is written; its arrival is the "
         "server's time of that write.",
         (REPEATED,),
     ),
     ("ticket", "applied and answer lost"): Cell(
         "The queue is listed and shows our ticket: it keeps its arrival, verbatim, when it is "
-        "refreshed. One ticket, no place lost.",
+        "refreshed. One ticket, no position lost.",
         (TICKET_LANDED,),
     ),
     ("ticket", "applied late"): Cell(
-        "Before we list again: found, and its arrival kept. Between the listing and our next "
-        "write: that one is refused, the late one is found, and its arrival kept. After our next "
-        "write: refused. One ticket each time.",
+        "Arrives before the next listing: found, and its arrival is kept. Arrives between the "
+        "listing and the next write: that write is refused, the late ticket is found, and its "
+        "arrival is kept. Arrives after the next write: refused. One ticket each time.",
         (TICKET_LANDED, TICKET_OVERTOOK, REFUSED_LATE),
     ),
     ("ticket", "503"): Cell(
-        "The listing tells whether there is a ticket of ours: if so it keeps its arrival, if not "
-        "it is written. One ticket.",
+        "The listing shows whether our ticket exists. If so, it keeps its arrival; if not, it is "
+        "written. One ticket.",
         (REPEATED, TICKET_LANDED),
     ),
     ("ticket", "429"): Cell(
-        "After a pause the queue is listed and the ticket written; the wait goes on.",
+        "After a pause the queue is listed and the ticket is written; the wait goes on.",
         (REPEATED,),
     ),
     ("ticket", "408"): Cell(
-        "As 503: the listing tells; one ticket, with the arrival of its first version.",
+        "As 503: the listing shows it. One ticket, with the arrival of its first version.",
         (REPEATED, TICKET_LANDED),
     ),
     ("ticket", "reset"): Cell(
-        "The listing tells whether the ticket was written; one ticket, with the arrival of its "
+        "The listing shows whether the ticket was written. One ticket, with the arrival of its "
         "first version.",
         (REPEATED, TICKET_LANDED),
     ),
     ("ticket", "time-out"): Cell(
-        "The listing shows our ticket, and its arrival with it: the place that we did not know "
-        "of is kept.",
+        "The listing shows our ticket and its arrival: the position that we did not know of is "
+        "kept.",
         (TICKET_LANDED, TICKET_LANDED),
     ),
     ("ticket", "half a body"): Cell(
-        "Half an answer tells no arrival that we trust; the listing does. One ticket, no place "
-        "lost.",
+        "Half a response gives no arrival that can be trusted; the listing does. One ticket, no "
+        "position lost.",
         (TICKET_LANDED,),
     ),
 }
 
 
 def ambiguity_table() -> str:
-    """Return the table as Markdown: one row a cell."""
-    head = ("operation", "fault", "brought about", "what must come of it", "took effect, refused")
+    """Return the table as Markdown: one row per cell."""
+    head = ("operation", "fault", "variants", "required outcome", "applied, refused")
     rows = [
-        (operation, fault, _brought_about(fault), cell.outcome, _counted(cell))
+        (operation, fault, _variants(fault), cell.outcome, _counted(cell))
         for (operation, fault), cell in TABLE.items()
     ]
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _brought_about(fault: FaultName) -> str:
+def _variants(fault: FaultName) -> str:
     return "; ".join(WAYS[fault])
 
 

@@ -24,7 +24,7 @@ from gcs_ci_lock.ports import Clock
 
 IMAGE_LABEL: Final = "gcs-ci-lock.image"
 STEP_LABEL: Final = "gcs-ci-lock.step"
-PROGRAM: Final = ["/usr/local/bin/gcs-ci-lock", "keep-beside"]
+PROGRAM: Final = ["/usr/local/bin/gcs-ci-lock", "keep-sidecar"]
 REQUEST_TIMEOUT = 20
 START_WITHIN = 30.0
 _MOST_HOPS = 3

@@ -1,4 +1,4 @@
-"""Wrong versions of what is done when an answer does not come."""
+"""Wrong versions of what happens without a usable response."""
 
 from tests.simulation.planted import wrong
 
@@ -8,7 +8,7 @@ TESTS = "tests/small/locking/test_"
 
 ANSWERS = (
     wrong(
-        "a 412 is taken for a loss",
+        "a 412 counts as a loss",
         "no false loss",
         (
             CLIENT,
@@ -17,7 +17,7 @@ ANSWERS = (
         ),
     ),
     wrong(
-        "a renewal without an answer is taken for a loss",
+        "a renewal without a response counts as a loss",
         "no false loss",
         (
             CLIENT,
@@ -31,7 +31,7 @@ ANSWERS = (
         (CLIENT, "import PreconditionFailed\n", "import PreconditionFailed, StoreError\n"),
     ),
     wrong(
-        "a claim without an answer is taken for a success",
+        "a claim without a response counts as a success",
         "exclusion",
         (
             CLIENT,
@@ -44,7 +44,7 @@ ANSWERS = (
         (CLIENT, "import PreconditionFailed\n", "import OutcomeUnknown, PreconditionFailed\n"),
     ),
     wrong(
-        "the client library's default retries",
+        "the client library retries by itself",
         "tests/medium/storage/test_responses.py"
         "::test_the_client_library_asks_nothing_again_behind_our_back",
         (
@@ -57,18 +57,18 @@ ANSWERS = (
         ),
     ),
     wrong(
-        "the same bytes again",
+        "a repeated claim sends the same bytes",
         f"{TESTS}client.py"
         "::test_a_claim_that_never_arrived_is_made_again_with_a_new_number_and_stamp",
         (CLIENT, "max([acknowledged, *self._sent]) + 1", "acknowledged + 1"),
     ),
     wrong(
-        "no rewrite when a claim is given up",
+        "a claim that may still land is left as it is",
         f"{TESTS}client.py::test_leaving_with_an_unknown_claim_blocks_the_stray_write",
         (CLIENT, "self._record.write(unchanged, over=stored)", "unchanged = None"),
     ),
     wrong(
-        "no look at the stop flag after a claim",
+        "the stop flag is not checked after a claim",
         f"{TESTS}acquisition.py::test_a_claim_that_nobody_wants_any_more_is_released_at_once",
         (
             ACQUISITION,

@@ -1,4 +1,4 @@
-"""Wrong versions of clocks, deadlines and stamps."""
+"""Wrong versions of clocks, deadlines and expiry."""
 
 from tests.simulation.planted import wrong
 
@@ -13,7 +13,7 @@ TRANSITION_TESTS = "tests/small/protocol/test_transitions.py"
 
 CLOCKS = (
     wrong(
-        "the machine's own clock instead of the server's",
+        "the machine's own clock replaces the server's",
         "no foreign release",
         (
             CLOCK,
@@ -22,7 +22,7 @@ CLOCKS = (
         ),
     ),
     wrong(
-        "a clock that stops in suspension",
+        "the clock stops while the machine is suspended",
         "exclusion",
         (
             "tests/simulation/world.py",
@@ -39,7 +39,7 @@ CLOCKS = (
         (LEASE, "return boot < self.deadline and latest", "return latest"),
     ),
     wrong(
-        "the deadline counts from the answer",
+        "the deadline counts from the response",
         f"{CLIENT_TESTS}::test_deadlines_count_from_the_send_and_not_from_the_answer",
         (
             CLIENT,
@@ -74,22 +74,22 @@ CLOCKS = (
         (SERVER_TIME, "(boot - s.sent) * MAX_RATE_RATIO", "(boot - s.sent)"),
     ),
     wrong(
-        "holders are dropped before their time is over",
+        "holders are dropped before they expire",
         "no foreign release",
         (TRANSITIONS, "if earliest >= h.expires_at]", "if earliest >= h.expires_at - h.ttl / 2]"),
     ),
     wrong(
-        "room appeared when somebody noticed the expiry",
+        "a slot counts as free from when its expiry was noticed",
         f"{TRANSITION_TESTS}::test_room_appeared_when_the_lease_ended_and_not_when_somebody_noticed",
         (TRANSITIONS, '"expired", h.expires_at, ""', '"expired", earliest, ""'),
     ),
     wrong(
-        "holders are dropped a ttl after their time is over",
+        "holders are dropped one ttl after they expire",
         "bounded recovery",
         (TRANSITIONS, "if earliest >= h.expires_at]", "if earliest >= h.expires_at + h.ttl]"),
     ),
     wrong(
-        "a freeze does not end by itself",
+        "a freeze never ends by itself",
         "no starvation",
         (TRANSITIONS, "earliest >= frozen.until", "earliest < 0"),
     ),

@@ -1,4 +1,4 @@
-"""Wrong versions of which runs are obsolete, and of which holders are dead."""
+"""Wrong versions of obsolete jobs, and of holders known to be dead."""
 
 from tests.simulation.planted import wrong
 
@@ -13,7 +13,7 @@ STRUCK_OUT = f"""            with suppress(PreconditionFailed):
 
 OBSOLETE = (
     wrong(
-        "an outdated one may enter",
+        "an outdated job is granted the lock",
         "sequences rise",
         (
             OBSOLETE_RULES,
@@ -22,12 +22,12 @@ OBSOLETE = (
         ),
     ),
     wrong(
-        "nobody takes note of the numbers that were granted",
+        "granted sequence numbers are not recorded",
         "sequences rise",
         (OBSOLETE_RULES, "_raise_to(numbers, job, claimant.sequence)", "pass"),
     ),
     wrong(
-        "who is superseded goes on waiting",
+        "a superseded waiter goes on waiting",
         "newest wins",
         (
             OBSOLETE_RULES,
@@ -38,7 +38,7 @@ OBSOLETE = (
         ("gcs_ci_lock/protocol/queue.py", " and not t.superseded_by and", " and"),
     ),
     wrong(
-        "the record keeps no number of the newest",
+        "the record does not store when the newest job was created",
         f"{LOCKING}contender.py::test_an_older_waiter_that_slept_through_all_of_it_never_runs_after_the_newer",
         (
             OBSOLETE_RULES,
@@ -47,7 +47,7 @@ OBSOLETE = (
         ),
     ),
     wrong(
-        "the older ticket is deleted",
+        "a superseded ticket is deleted, not marked",
         f"{LOCKING}own_ticket.py::test_a_newer_run_tells_the_older_one_and_stands_in_its_place",
         (
             "gcs_ci_lock/locking/own_ticket.py",
@@ -56,7 +56,7 @@ OBSOLETE = (
         ),
     ),
     wrong(
-        "a newer run stands behind those who came before it",
+        "a newer job queues behind the older ones of its kind",
         f"{LOCKING}own_ticket.py::test_pushes_again_and_again_do_not_starve_their_line",
         (
             "gcs_ci_lock/locking/own_ticket.py",
@@ -65,7 +65,7 @@ OBSOLETE = (
         ),
     ),
     wrong(
-        "not to know is taken for a death",
+        "an unknown state counts as the end of the job",
         "no foreign release",
         (
             DEAD_HOLDERS,
@@ -74,7 +74,7 @@ OBSOLETE = (
         ),
     ),
     wrong(
-        "a later attempt of the run is taken for dead",
+        "a later attempt of the run counts as dead",
         "tests/small/protocol/test_takeover.py::test_nobody_else_is",
         (
             "gcs_ci_lock/protocol/takeover.py",

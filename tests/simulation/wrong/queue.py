@@ -1,4 +1,4 @@
-"""Wrong versions of the queue: which tickets count, and who goes first."""
+"""Wrong versions of the queue."""
 
 from tests.simulation.planted import wrong
 
@@ -11,17 +11,17 @@ SMALL = "tests/small"
 
 QUEUE_ORDER = (
     wrong(
-        "nobody lists the queue",
+        "the queue is never listed",
         "queue order",
         (CLIENT, "ticket for ticket in found if ticket is not None", "ticket for ticket in ()"),
     ),
     wrong(
-        "a waiting writer keeps no later reader out",
+        "later readers overtake a waiting writer",
         "queue order",
         (QUEUE, "if any(not fits(holders, ticket) for ticket in ahead):", "if holders is None:"),
     ),
     wrong(
-        "nobody lists a queue that was idle, though readers hold",
+        "an idle queue is not listed although readers hold",
         "queue order",
         (ADMISSION, "if not record.holders and not", "if fits(record.holders, claimant) and not"),
         (
@@ -31,7 +31,7 @@ QUEUE_ORDER = (
         ),
     ),
     wrong(
-        "a ticket arrives when it was last rewritten",
+        "the arrival of a ticket is its last rewrite",
         "queue order",
         (
             "gcs_ci_lock/protocol/ticket_metadata.py",
@@ -40,17 +40,17 @@ QUEUE_ORDER = (
         ),
     ),
     wrong(
-        "tickets are swept after 20 s",
+        "tickets count as abandoned after 20 s",
         "queue order",
         (QUEUE, "TICKET_LIFE = 90.0", "TICKET_LIFE = 20.0"),
     ),
     wrong(
-        "the next in line moves up at once",
+        "the next waiter moves up immediately",
         "queue order",
         (QUEUE, "return SETTLE_TIME_PER_PLACE * passed_over", "return 0.0"),
     ),
     wrong(
-        "the third in line moves up 2 s after the second",
+        "the third waiter moves up 2 s after the second",
         f"{SMALL}/protocol/test_queue.py::test_a_place_in_line_is_worth_more_than_the_slowest_poll",
         (
             QUEUE,
@@ -64,12 +64,12 @@ QUEUE_ORDER = (
         (QUEUE, "min(one.slots for one in everyone)", "claimant.slots"),
     ),
     wrong(
-        "nobody looks whether the lock is frozen",
+        "a freeze is ignored",
         "no entry while frozen",
         (ADMISSION, "if record.frozen or position.settle_time", "if position.settle_time"),
     ),
     wrong(
-        "who waits for an unfreeze has no ticket",
+        "a waiter for an unfreeze has no ticket",
         f"{SMALL}/locking/test_acquisition.py::test_who_waits_for_an_unfreeze_has_a_ticket",
         (
             ACQUISITION,
@@ -78,12 +78,12 @@ QUEUE_ORDER = (
         ),
     ),
     wrong(
-        "the next in line looks every 30 s",
+        "waiters poll 29 s too late",
         "bounded hand-over",
         (POLLING, "SLOWEST_POLL) * spread", "SLOWEST_POLL) * spread + 29.0"),
     ),
     wrong(
-        "a cancelled waiter leaves its ticket",
+        "a cancelled waiter leaves its ticket behind",
         "cancel leaves nothing",
         ("gcs_ci_lock/locking/contender.py", "object]] = [self.ticket.delete]", "object]] = []"),
     ),

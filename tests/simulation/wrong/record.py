@@ -32,7 +32,7 @@ RECORD = (
         (CLIENT, "\n    def _next_revision", THERE),
     ),
     wrong(
-        "a release by name: it ends whatever lease holds",
+        "a release by name ends whatever lease holds the lock",
         "no foreign release",
         (
             TRANSITIONS,
@@ -52,7 +52,7 @@ RECORD = (
         (TRANSITIONS, "math.floor(latest * FENCE_PER_SECOND)", "math.floor(latest * 0)"),
     ),
     wrong(
-        "the fence is not raised",
+        "a grant does not raise the fence",
         "tokens rise",
         (TRANSITIONS, "max(record.fence, fence_seen) + 1", "max(record.fence, fence_seen)"),
     ),
