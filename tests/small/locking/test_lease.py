@@ -73,9 +73,9 @@ def test_a_lease_is_believed_up_to_its_deadline_and_a_margin_before_its_expiry(
 
 
 def test_a_lease_that_was_held_for_max_hold_is_still_to_be_released() -> None:
-    lost = max_hold_over(41, 3600.0)
+    lost = max_hold_over(3600.0)
 
-    assert lost.message == "token 41: max-hold (1h00m) is over"
+    assert lost.message == "max-hold (1h00m) is over"
     assert lost.max_hold_over
     assert not renewal_overdue(LEASE, 1_090.0).max_hold_over
 

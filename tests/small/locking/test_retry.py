@@ -110,7 +110,7 @@ def test_a_release_outlasts_lost_answers_and_notes_the_loss(when: Moment) -> Non
     world = World()
     lease = world.client("a").hold().lease
     post = world.client("post", fault=failing("write", 2, when=when))
-    loss = max_hold_over(lease.token, 3600.0)
+    loss = max_hold_over(3600.0)
 
     result = release(post.lock, lease.id, random=post.random, loss=loss)
 
