@@ -94,19 +94,6 @@ def test_every_module_with_code_has_a_test_file_of_its_name(module: Path) -> Non
     assert any((ROOT / "tests" / size / name).exists() for size in SIZES), f"tests/*/{name}"
 
 
-@pytest.mark.parametrize("folder", MIRRORED)
-def test_every_test_file_in_a_mirrored_folder_is_of_a_module(folder: str) -> None:
-    modules = {name_of_tests(module) for module in MODULES}
-    tests = {
-        file.relative_to(ROOT / "tests" / size)
-        for size in SIZES
-        for file in (ROOT / "tests" / size / folder).rglob("test_*.py")
-    }
-
-    assert tests
-    assert tests - modules == set()
-
-
 def test_the_root_of_the_package_has_few_modules() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= MOST_MODULES_IN_THE_ROOT
 
