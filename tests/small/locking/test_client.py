@@ -307,7 +307,7 @@ def test_a_claim_on_a_record_without_room_is_not_written() -> None:
     client = world.client("a")
     client.lock.read()
 
-    with pytest.raises(PreconditionFailed, match="lock "prod" has no free slot any more"):
+    with pytest.raises(PreconditionFailed, match='lock "prod" has no free slot any more'):
         client.lock.claim(CLAIMANT)
 
     assert client.count("write") == 0
