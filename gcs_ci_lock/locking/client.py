@@ -125,7 +125,7 @@ class LockClient:
             now = self.server_clock.at(boot)
             if not lease.believes_held(boot, now.latest):
                 return renewal_overdue(lease, boot)
-            if not self._record.certain:
+            if not self._record.certain:  # step R2
                 stored = self.read()
                 holder = stored.record.holder(lease.id) if stored.record else None
                 if holder and holder.revision > lease.revision and holder.revision in self._sent:

@@ -71,7 +71,7 @@ class OwnTicket:
         self._arrived(mine.arrival_text, mine.created_text)
 
     def refresh(self) -> None:
-        """Write the ticket if it does not exist, refresh it if that is due; at most one request.
+        """Write the ticket, or refresh it if that is due (step W3); at most one request.
 
         Raises:
             StoreError: it could not be written; call again.
@@ -98,7 +98,7 @@ class OwnTicket:
         self._arrived(entry.created_text, entry.created_text)
 
     def supersede(self, older: Sequence[Ticket]) -> None:
-        """Mark older waiters of our job as superseded, and wait in the position of the first.
+        """Mark older waiters of our job as superseded, and take the first one's place (step W1).
 
         Their tickets are not deleted: a waiter whose ticket is gone writes it again.
 

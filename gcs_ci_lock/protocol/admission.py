@@ -62,7 +62,7 @@ def decide(
     tickets: Sequence[Ticket] | None,
     earliest: float,
 ) -> Decision:
-    """Decide whether a claimant may claim; first it must wait for `position.settle_time`.
+    """Decide whether a claimant may claim, after `position.settle_time` (steps C2 to C6).
 
     Args:
         record: as returned by `drop_expired`.

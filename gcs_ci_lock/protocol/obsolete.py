@@ -66,7 +66,7 @@ def job_key(owner: Owner) -> str:
 def why_obsolete(
     record: Record, claimant: Claimant, ticket: Ticket | None
 ) -> Outdated | Superseded | None:
-    """Return why a claimant must never be granted the lock, or None.
+    """Return why a claimant must never be granted the lock (step C3), or None.
 
     Args:
         record: as returned by `drop_expired`.

@@ -113,7 +113,7 @@ def max_renewable(ttl: float) -> int:
 
 
 def active(tickets: Iterable[Ticket], record: Record, earliest: float) -> list[Ticket]:
-    """Return the tickets that count, first in the queue first.
+    """Return the tickets that count, first in the queue first (step C5).
 
     They were refreshed lately, are not superseded, and have not been granted the lock yet.
     """
@@ -156,7 +156,7 @@ def _rank(waiter: Ticket | Claimant) -> tuple[int, float, str]:
 
 
 def _settle_time(claimant: Claimant, holders: Sequence[Holder], ahead: Sequence[Ticket]) -> float:
-    # Later readers do not pass a writer that waits for readers to release.
+    # Step C6. Later readers do not pass a writer that waits for readers to release.
     if any(not fits(holders, ticket) for ticket in ahead):
         return math.inf
     # Fewer others never fit worse, so that a binary search finds the first: a queue may be long.
