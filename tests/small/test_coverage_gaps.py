@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import OutcomeUnknown
-from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.locking.outcome import Released
 from gcs_ci_lock.protocol.text import printable_json
-from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, Client, World
@@ -43,50 +41,6 @@ def test_a_document_on_one_line_holds_no_command_and_loses_nothing(
 @pytest.mark.example
 def test_commands_in_a_document_become_escapes() -> None:
     assert printable_json(["a::b##[c"]) == '["a:\\u003ab##\\u005bc"]'
-
-
-@pytest.mark.example
-def test_a_keeper_knows_the_lease_as_last_acknowledged() -> None:
-    world = World()
-    client = world.client("a")
-    acquired = client.hold()
-    keeper = client.keeper(acquired)
-    before = keeper.lease
-    world.clock.after(30.0, client.stop.set)
-
-    keeper.run(client.stop)
-
-    assert before == acquired.lease
-    assert keeper.lease.expires_at > before.expires_at
-    assert keeper.lease.id == before.id
-
-
-@pytest.mark.example
-def test_a_lease_without_beats_is_kept_without_a_request_until_max_hold() -> None:
-    world = World()
-    client = world.client("a")
-    client.timing = client.lock.timing = Timing.without_renewal(600.0)
-    lease = client.hold().lease
-    asked = len(client.store.requests)
-    keeper = Keeper(client.lock, lease, random=client.random, max_hold=300.0, began=lease.sent_at)
-
-    lost = keeper.run(client.stop)
-
-    assert isinstance(lost, Lost)
-    assert "max-hold (5m00s) is over" in lost.message
-    assert (keeper.renewals, len(client.store.requests)) == (0, asked)
-
-
-@pytest.mark.example
-def test_a_lease_without_beats_is_handed_back_where_somebody_says_stop() -> None:
-    world = World()
-    client = world.client("a")
-    client.timing = client.lock.timing = Timing.without_renewal(600.0)
-    lease = client.hold().lease
-    keeper = Keeper(client.lock, lease, random=client.random, max_hold=300.0, began=lease.sent_at)
-    client.stop.set()
-
-    assert isinstance(keeper.run(client.stop), KeeperStopped)
 
 
 class Meanwhile:

@@ -5,31 +5,14 @@ from dataclasses import replace
 import pytest
 
 from gcs_ci_lock.errors import Denied, OutcomeUnknown, StorageUnreachable
-from gcs_ci_lock.keepalive.adopted import adopt, end_lease
-from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from gcs_ci_lock.locking.lease import LeaseState, Lost
-from gcs_ci_lock.locking.outcome import Acquired, Released, Stopped
+from gcs_ci_lock.locking.outcome import Acquired, Stopped
 from gcs_ci_lock.locking.retry import release
 from gcs_ci_lock.protocol.ticket_metadata import encode_ticket
-from gcs_ci_lock.protocol.transitions import NotHeld
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import Client, Fault, World
 from tests.support.faults import Outage
 
 pytestmark = pytest.mark.fault
-
-
-def handover_of(lease: str, token: int) -> LeaseRef:
-    return LeaseRef(
-        bucket="gs://acme-locks/locks",
-        name="prod",
-        lease=lease,
-        token=token,
-        ttl_s=120.0,
-        max_hold_s=3600.0,
-        keeper="process",
-        endpoint="",
-    )
 
 
 def failing(method: str, times: int, *, when: Moment = "before", path: str = "") -> Fault:
@@ -126,44 +109,6 @@ def test_a_waiter_whose_cleaning_up_fails_has_the_lock_all_the_same() -> None:
     assert world.client("b").hold(wait=5).waited < 1
 
 
-def test_a_lease_is_adopted_by_reading_the_record() -> None:
-    world = World()
-    lease = world.client("a").hold().lease
-
-    adopted = adopt(world.client("b").lock, handover_of(lease.id, lease.token))
-
-    assert isinstance(adopted, LeaseState)
-    assert (adopted.id, adopted.token) == (lease.id, lease.token)
-
-
-@pytest.mark.parametrize("gone", ["deleted", "released"])
-def test_a_lease_that_is_gone_is_not_adopted(gone: str) -> None:
-    world = World()
-    client = world.client("a")
-    lease = client.hold().lease
-    if gone == "deleted":
-        world.bucket.objects.clear()
-    else:
-        client.lock.release(lease.id)
-
-    adopted = adopt(world.client("b").lock, handover_of(lease.id, lease.token))
-
-    assert isinstance(adopted, Lost)
-    assert str(lease.token) in adopted.message
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_release_by_another_process_outlasts_lost_answers(when: Moment) -> None:
-    world = World()
-    lease = world.client("a").hold().lease
-    post = world.client("post", fault=failing("write", 2, when=when))
-
-    result = end_lease(post.lock, handover_of(lease.id, lease.token), random=post.random)
-
-    assert isinstance(result, Released)
-    assert b'"outcome": "released"' in world.record_body()
-
-
 def test_a_release_that_is_never_answered_says_so() -> None:
     world, outage = World(), Outage()
     lease = world.client("a").hold().lease
@@ -175,44 +120,3 @@ def test_a_release_that_is_never_answered_says_so() -> None:
         release(post.lock, lease.id, random=post.random)
 
     assert 20.0 <= world.clock.now - began <= 28.0
-
-
-def test_what_a_killed_main_step_left_in_the_queue_is_taken_away() -> None:
-    world = World()
-    world.client("holder", ttl=600).hold()
-    main = world.client("a")
-    waiter = main.waiter()
-    waiter._withdraw = lambda: None  # type: ignore[method-assign]  # noqa: SLF001 - it is killed
-    world.clock.after(3.0, main.stop.set)
-    waiter.run()
-    post = world.client("post")
-
-    result = end_lease(post.lock, handover_of(main.diary.leases[-1], 0), random=post.random)
-
-    assert isinstance(result, NotHeld)
-    assert world.tickets() == []
-    # Written once, unchanged: a claim of main that is still in flight would be refused.
-    assert post.count("write") == 1
-
-
-def test_a_claim_of_a_killed_main_step_that_landed_is_released() -> None:
-    world = World()
-    lease = world.client("a").hold().lease.id
-    post = world.client("post")
-
-    result = end_lease(post.lock, handover_of(lease, 0), random=post.random)
-
-    assert isinstance(result, Released)
-    assert world.client("b").hold(wait=5).waited < 1
-
-
-def test_nobody_elses_lease_is_ended() -> None:
-    world = World()
-    lease = world.client("a").hold().lease
-    post = world.client("post")
-
-    for token in (0, lease.token):
-        result = end_lease(post.lock, handover_of("another-lease", token), random=post.random)
-        assert isinstance(result, NotHeld)
-
-    assert isinstance(adopt(post.lock, handover_of(lease.id, lease.token)), LeaseState)

@@ -22,6 +22,20 @@ def nth_write(number: int, moment: Moment, *, path_end: str = "lock.json") -> Fa
     return fault
 
 
+def failing(method: str, times: int, *, when: Moment = "before", path: str = "") -> Fault:
+    """Lose the first so many answers to a method."""
+    left = times
+
+    def fault(request: Request, moment: Moment) -> None:
+        nonlocal left
+        if request.method == method and moment == when and path in request.path and left:
+            left -= 1
+            message = "no answer"
+            raise OutcomeUnknown(message)
+
+    return fault
+
+
 class Outage:
     """A server that answers nothing while it is down."""
 
