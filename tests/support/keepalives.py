@@ -15,9 +15,12 @@ from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.wiring import Connection
 from tests.support.fakes import PATHS, Client
 
-OWN_CONTAINER = OwnContainer(
-    image="sha256:1f", network="bridge", labels={}, folder={"Source": "/home/runner/workflow"}
-)
+FOLDER = {
+    "Type": "bind",
+    "Source": "/home/runner/workflow",
+    "Destination": "/github/workflow",
+}
+OWN_CONTAINER = OwnContainer(image="sha256:1f", network="bridge", labels={}, folder=FOLDER)
 
 
 @dataclass
