@@ -99,6 +99,7 @@ class FakeEngine(Engine):
         specs: what each was started with, in order.
         steps: the step that started each, by lease.
         trouble: what every request raises, or None.
+        start_trouble: what the start of a container raises, or None.
     """
 
     def __init__(self, journal: list[str] | None = None) -> None:
@@ -107,6 +108,7 @@ class FakeEngine(Engine):
         self.specs: list[KeeperSpec] = []
         self.steps: dict[str, str] = {}
         self.trouble: SidecarUnavailable | None = None
+        self.start_trouble: SidecarUnavailable | None = None
 
     def connected(self) -> Engine:
         """Return itself, as `wiring.connect_engine` does."""
@@ -125,6 +127,8 @@ class FakeEngine(Engine):
         step: str,
     ) -> KeeperContainer:
         self._answer()
+        if self.start_trouble is not None:
+            raise self.start_trouble
         container = FakeContainer(spec.lease_ref.lease, self.journal)
         self.containers[container.lease] = container
         self.steps[container.lease] = step
