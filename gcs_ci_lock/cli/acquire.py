@@ -162,7 +162,7 @@ def acquire_lock(
                 announce(lease_ref(lease.id).granted(lease, waited=outcome.waited))
             except LockError:
                 # Nobody would know of the lease.
-                held.release()
+                print_release(held, held.release())
                 raise
             _print_acquired(request, outcome, renewed_by)
             return held
