@@ -98,10 +98,13 @@ def report_no_keepalive(step: GitHubStep, requests: Sequence[LockRequest], why: 
     subject = "These leases are" if several else "This lease is"
     locks = f"locks {names} stay" if several else f"lock {names} stays"
     ttl = format_duration(requests[0].timing.ttl)
-    step.warning(
-        f"{subject} not renewed (keep-alive: none). If the runner dies, {locks} held for up to "
-        f"{ttl}. {why} Keep max-hold as short as the job allows."
-    )
+    sentences = [
+        f"{subject} not renewed (keep-alive: none).",
+        f"If the runner dies, {locks} held for up to {ttl}.",
+        why,
+        "Keep max-hold as short as the job allows.",
+    ]
+    step.warning(" ".join(sentence for sentence in sentences if sentence))
 
 
 def report_release(step: GitHubStep, held: HeldLock, result: ReleaseResult) -> None:

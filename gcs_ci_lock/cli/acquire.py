@@ -163,7 +163,7 @@ def acquire_lock(
                 announce(lease_ref(lease.id).granted(lease, waited=outcome.waited))
             except LockError:
                 # Later steps would not find the lease.
-                held.release()
+                print_release(held, held.release())
                 raise
             _print_acquired(request, outcome, renewed_by)
             return held

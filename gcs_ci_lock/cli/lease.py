@@ -5,7 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from gcs_ci_lock.cli.acquire import acquire_lock, open_lock, requests_of, verifier_for
+from gcs_ci_lock.cli.acquire import (
+    acquire_lock,
+    open_lock,
+    print_release,
+    requests_of,
+    verifier_for,
+)
 from gcs_ci_lock.cli.options import AcquireOptions
 from gcs_ci_lock.errors import LockError, NotAcquired, UsageError
 from gcs_ci_lock.keepalive.adopted import check_lease, end_lease
@@ -166,11 +172,11 @@ def _leave_to_keeper(held: HeldLock, stop: SignalStop, *, as_json: bool) -> None
         if as_json and not stop.is_set():
             _print_lease(held)
     except LockError:
-        held.release()
+        print_release(held, held.release())
         raise
     if stop.is_set():
         # The signal arrived while the keeper started: the lock is not wanted any more.
-        held.release()
+        print_release(held, held.release())
 
 
 def _print_lease(held: HeldLock) -> None:

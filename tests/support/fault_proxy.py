@@ -25,6 +25,8 @@ from gcs_ci_lock.system.clock import SystemClock
 
 # Seconds after which the proxy itself stops waiting, for a server or for a client to hang up.
 PATIENCE = 60.0
+# Seconds between two bytes of an answer that drips: no timeout for one byte is shorter.
+DRIP_EVERY = 0.3
 _LOOK_EVERY = 0.02
 _CHUNK = 65_536
 _WITHOUT_BODY = frozenset({204, 304})
@@ -32,7 +34,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 _RESET = struct.pack("ii", 1, 0)
 
 Arrival = Literal["never", "at once", "late"]
-Reply = Literal["none", "too late", "stalled", "half", "reset"]
+Reply = Literal["none", "too late", "stalled", "half", "drip", "reset"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,8 @@ class Fault:
         arrives: whether the storage server gets it. "late": after the client has hung up.
         answer: what the client gets: a status made up by the proxy; "none": silence until it hangs
             up; "too late": the server's answer, once it has; "stalled": half of the answer's body,
-            then silence; "half": half of it, then the end; "reset": the connection is reset.
+            then silence; "half": half of it, then the end; "drip": all of it, byte for byte, for
+            minutes; "reset": the connection is reset.
         overtakes: for a late one: a request of this method, to the same path, sets out before it
             and arrives after it; "": it arrives when the test says so.
     """
@@ -58,6 +61,7 @@ ANSWER_LOST = Fault(arrives="at once", answer="none")
 LATE = Fault(arrives="late", answer="none")
 ANSWERED_TOO_LATE = Fault(arrives="at once", answer="too late")
 STALLED = Fault(arrives="at once", answer="stalled")
+DRIPPED = Fault(arrives="at once", answer="drip")
 HALF_A_BODY = Fault(arrives="at once", answer="half")
 RESET_BEFORE = Fault(arrives="never", answer="reset")
 RESET_AFTER = Fault(arrives="at once", answer="reset")
@@ -306,7 +310,10 @@ class FaultProxy:
         if fault.answer in ("half", "stalled"):
             assert answer is not None
             connection.sendall(answer.head + answer.body[: len(answer.body) // 2])
-        if fault.answer != "half":
+        if fault.answer == "drip":
+            assert answer is not None
+            self._drip(answer.raw, connection)
+        elif fault.answer != "half":
             self._wait_until_gone(connection)
             seen.gone.set()
         if fault.answer == "too late":
@@ -325,6 +332,12 @@ class FaultProxy:
             upstream.sendall(seen.message.raw)
             seen.answer = _Stream(upstream).answer()
         return seen.answer
+
+    def _drip(self, answer: bytes, connection: socket.socket) -> None:
+        for at in range(len(answer)):
+            if self._closing.wait(DRIP_EVERY):
+                return
+            connection.sendall(answer[at : at + 1])
 
     def _wait_until_gone(self, connection: socket.socket) -> None:
         until = self._clock.boottime() + PATIENCE

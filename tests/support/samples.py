@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.locking.lease import LeaseState
+from gcs_ci_lock.platforms.github_job import GitHubJob
 from gcs_ci_lock.protocol.queue import Claimant, QueuePosition
 from gcs_ci_lock.protocol.record import Freeze, Holder, Owner, PastLease, Record, Ticket
 from gcs_ci_lock.protocol.server_time import Interval
@@ -10,6 +13,7 @@ from gcs_ci_lock.protocol.slots import UNLIMITED
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.protocol.wait_status import WaitStatus
 from gcs_ci_lock.report.status import LockStatus
+from gcs_ci_lock.storage.pinned import PinnedCredentials
 
 NOW = 1_795_442_895.0  # 2026-11-23T14:08:15Z
 ALICE = Owner(
@@ -87,6 +91,33 @@ LOCK_STATUS = LockStatus(
     record=RECORD,
     waiters=(TICKET,),
     earliest=NOW,
+)
+
+# The lease of HOLDER, as another process of its job knows it.
+LEASE_REF = LeaseRef(
+    bucket="gs://acme-locks/locks",
+    name="prod",
+    lease=HOLDER.lease,
+    token=HOLDER.token,
+    ttl_s=120.0,
+    max_hold_s=3600.0,
+    keeper="process",
+)
+# Stands in every secret of SPEC.
+CANARY = "canary-5e1f"
+SPEC = KeeperSpec(
+    lease_ref=replace(
+        LEASE_REF, keeper="sidecar", waited_s=36.0, granted_at=HOLDER.granted_at, on_lost="cancel"
+    ),
+    job=GitHubJob(
+        event_path="/github/workflow/event.json",
+        api_url="https://api.github.com",
+        repository="acme/api",
+        run_id="8123",
+        token=f"{CANARY}-job",
+    ),
+    credentials=PinnedCredentials(info={"type": "service_account", "private_key": f"{CANARY}-key"}),
+    proxies={"https_proxy": f"http://{CANARY}-proxy@proxy"},
 )
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from gcs_ci_lock.errors import UsageError
 from gcs_ci_lock.keepalive.lease_file import KeeperInfo, LeaseFile
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
-from tests.small.test_fuzz import LEASE
+from tests.support.samples import LEASE_REF
 
 pytestmark = pytest.mark.property
 
-WHOLE = LEASE.to_json().encode()
+WHOLE = LEASE_REF.to_json().encode()
 
 
 @st.composite
@@ -56,7 +56,7 @@ def test_any_lease_file_is_the_lease_that_it_says_or_refused(folder: Path, conte
     except UsageError as refusal:
         assert str(refusal).isprintable()  # noqa: PT017 - what it is a test of may also return
         assert len(str(refusal)) < 1_000  # noqa: PT017
-        assert not file.names_lease(LEASE.lease)
+        assert not file.names_lease(LEASE_REF.lease)
         return
 
     assert lease_ref is not None

@@ -4,36 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from gcs_ci_lock.cli.app import app
 from tests.support.bucket import TestBucket
 from tests.support.shell import Site
 
 pytestmark = pytest.mark.end_to_end
 
 
-def options() -> Iterator[tuple[str, str, str]]:
-    """Return each command's options with their variables."""
-    commands = typer.main.get_group(app).commands
-    for name, command in commands.items():
-        for param in command.params:
-            if param.param_type_name == "option" and not command.hidden:
-                yield name, param.opts[-1], str(param.envvar)
-
-
 @pytest.fixture
 def site(bucket: TestBucket, tmp_path: Path) -> Iterator[Site]:
     with Site(bucket, tmp_path) as site:
         yield site
-
-
-def test_every_option_has_its_variable() -> None:
-    found = [*options()]
-
-    assert len(found) > 50
-    for command, option, variable in found:
-        assert variable == "GCS_CI_LOCK_" + option.strip("-").replace("-", "_").upper(), command
 
 
 def test_a_freeze_may_be_told_by_variables_alone(site: Site) -> None:
@@ -61,14 +42,6 @@ def test_a_freeze_is_not_made_endless_by_an_empty_end(site: Site) -> None:
     assert refused.exit_code == 2, refused
     assert "'--until'" in refused.err
     assert site.bucket.body("prod") is None
-
-
-def test_an_identity_that_would_be_cut_is_refused(site: Site) -> None:
-    refused = site.run("run", "prod", *site.at, "--identity", "x" * 201, "--", "touch", "ran")
-
-    assert refused.exit_code == 2, refused
-    assert "--identity has 201 characters: expected 200 at most" in refused.err
-    assert not (site.folder / "ran").exists()
 
 
 def test_acquire_says_that_it_takes_one_lock(site: Site) -> None:

@@ -1,12 +1,13 @@
-"""Keeping a lease alive, and losing it."""
+"""Renewing a lease, and losing it."""
 
 import threading
 
 import pytest
 
 from gcs_ci_lock.errors import RecordInvalid
-from gcs_ci_lock.keepalive.keeper import KeeperStopped
+from gcs_ci_lock.keepalive.keeper import Keeper, KeeperStopped
 from gcs_ci_lock.locking.lease import Lost
+from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.storage.memory import Moment, Request
 from tests.support.fakes import PATHS, World
 from tests.support.faults import Outage
@@ -14,7 +15,7 @@ from tests.support.faults import Outage
 pytestmark = pytest.mark.example
 
 
-def test_a_beat_is_one_write_due_a_beat_after_the_send_of_the_last() -> None:
+def test_a_renewal_is_one_write_due_an_interval_after_the_send_of_the_last() -> None:
     world = World()
     client = world.client("a")
     keeper = client.keeper(client.hold())
@@ -71,7 +72,7 @@ def test_a_lease_that_was_taken_over_is_lost_with_the_reason() -> None:
     assert "could not be renewed" in lost.message
 
 
-def test_a_lease_that_left_the_record_is_lost_within_a_beat() -> None:
+def test_a_lease_that_left_the_record_is_lost_at_the_next_renewal() -> None:
     world = World()
     client = world.client("a")
     keeper = client.keeper(client.hold())
@@ -150,5 +151,46 @@ def test_one_keeper_never_has_two_writes_in_flight() -> None:
     client.store._fault = one_at_a_time  # noqa: SLF001
     keeper = client.keeper(client.hold())
     world.clock.after(200.0, client.stop.set)
+
+    assert isinstance(keeper.run(client.stop), KeeperStopped)
+
+
+def test_a_keeper_knows_the_lease_as_last_acknowledged() -> None:
+    world = World()
+    client = world.client("a")
+    acquired = client.hold()
+    keeper = client.keeper(acquired)
+    before = keeper.lease
+    world.clock.after(30.0, client.stop.set)
+
+    keeper.run(client.stop)
+
+    assert before == acquired.lease
+    assert keeper.lease.expires_at > before.expires_at
+    assert keeper.lease.id == before.id
+
+
+def test_a_lease_without_renewal_is_held_without_a_request_until_max_hold() -> None:
+    world = World()
+    client = world.client("a")
+    client.timing = client.lock.timing = Timing.without_renewal(600.0)
+    lease = client.hold().lease
+    asked = len(client.store.requests)
+    keeper = Keeper(client.lock, lease, random=client.random, max_hold=300.0, began=lease.sent_at)
+
+    lost = keeper.run(client.stop)
+
+    assert isinstance(lost, Lost)
+    assert "max-hold (5m00s) is over" in lost.message
+    assert (keeper.renewals, len(client.store.requests)) == (0, asked)
+
+
+def test_a_lease_without_renewal_ends_at_the_stop() -> None:
+    world = World()
+    client = world.client("a")
+    client.timing = client.lock.timing = Timing.without_renewal(600.0)
+    lease = client.hold().lease
+    keeper = Keeper(client.lock, lease, random=client.random, max_hold=300.0, began=lease.sent_at)
+    client.stop.set()
 
     assert isinstance(keeper.run(client.stop), KeeperStopped)

@@ -11,42 +11,35 @@ from gcs_ci_lock.keepalive.ending import (
 )
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperPhase, KeeperStatus
 from gcs_ci_lock.locking.lease import Lost
-from gcs_ci_lock.protocol.record import LossReason, Owner, PastLease
+from gcs_ci_lock.protocol.record import LossReason
 from gcs_ci_lock.protocol.transitions import NotHeld
-from tests.small.test_charge import HANDOVER
+from tests.support.samples import ENDED, SPEC
 
 pytestmark = pytest.mark.example
 
-ENDED = PastLease(
-    lease="abc",
-    owner=Owner(),
-    token=41,
-    asked_at=1e9,
-    granted_at=1e9,
-    ended_at=1e9 + 60,
-    outcome="released",
-)
+LEASE_REF = SPEC.lease_ref
+RELEASED = replace(ENDED, token=LEASE_REF.token, note="")
 GIVEN_UP = Lost(reason=LossReason.RENEWAL_OVERDUE, message="token 41 could not be renewed")
 
 
 def test_a_lease_that_was_released_in_good_order_was_not_lost() -> None:
-    assert how_it_ended(HANDOVER, None, ENDED) is None
+    assert how_it_ended(LEASE_REF, None, RELEASED) is None
 
 
 def test_a_keeper_that_gave_up_knows_the_loss() -> None:
     status = KeeperStatus(phase="lost", reason=GIVEN_UP.message, loss=GIVEN_UP.reason)
 
-    assert loss_before_release(HANDOVER, status, gone=False) == GIVEN_UP
+    assert loss_before_release(LEASE_REF, status, gone=False) == GIVEN_UP
 
 
 @pytest.mark.parametrize("phase", ["keeping", "missing", "released", "failed"])
-def test_other_news_are_no_loss(phase: KeeperPhase) -> None:
-    assert loss_before_release(HANDOVER, KeeperStatus(phase=phase), gone=False) is None
-    assert loss_before_release(HANDOVER, None, gone=False) is None
+def test_any_other_status_is_no_loss(phase: KeeperPhase) -> None:
+    assert loss_before_release(LEASE_REF, KeeperStatus(phase=phase), gone=False) is None
+    assert loss_before_release(LEASE_REF, None, gone=False) is None
 
 
 def test_a_keeper_that_is_gone_is_a_loss() -> None:
-    lost = loss_before_release(HANDOVER, None, gone=True)
+    lost = loss_before_release(LEASE_REF, None, gone=True)
 
     assert lost is not None
     assert lost.reason is LossReason.KEEPER_GONE
@@ -54,36 +47,36 @@ def test_a_keeper_that_is_gone_is_a_loss() -> None:
 
 
 def test_whoever_asks_again_is_told_the_same_loss() -> None:
-    noted = replace(ENDED, note=GIVEN_UP.message, loss=GIVEN_UP.reason)
+    noted = replace(RELEASED, note=GIVEN_UP.message, loss=GIVEN_UP.reason)
 
-    assert how_it_ended(HANDOVER, GIVEN_UP, noted) == GIVEN_UP
-    assert how_it_ended(HANDOVER, None, noted) == GIVEN_UP
+    assert how_it_ended(LEASE_REF, GIVEN_UP, noted) == GIVEN_UP
+    assert how_it_ended(LEASE_REF, None, noted) == GIVEN_UP
 
 
 @pytest.mark.parametrize("reason", list(LossReason))
 def test_what_its_keeper_released_by_itself_is_lost_to_a_job_that_goes_on(
     reason: LossReason,
 ) -> None:
-    lost = how_it_ended(HANDOVER, None, replace(ENDED, note="token 41: why", loss=reason))
+    lost = how_it_ended(LEASE_REF, None, replace(RELEASED, note="token 41: why", loss=reason))
 
     assert lost == Lost(reason=reason, message="token 41: why")
 
 
 def test_a_note_alone_is_no_loss() -> None:
-    assert how_it_ended(HANDOVER, None, replace(ENDED, note="lost: in a sentence")) is None
+    assert how_it_ended(LEASE_REF, None, replace(RELEASED, note="lost: in a sentence")) is None
 
 
 def test_what_the_job_itself_released_early_is_not_lost_though_its_keeper_is_gone() -> None:
-    gone = loss_before_release(HANDOVER, None, gone=True)
+    gone = loss_before_release(LEASE_REF, None, gone=True)
 
-    assert how_it_ended(HANDOVER, gone, ENDED) is None
+    assert how_it_ended(LEASE_REF, gone, RELEASED) is None
 
 
 @pytest.mark.parametrize("outcome", ["evicted", "expired"])
 def test_a_lease_that_others_ended_is_lost(outcome: str) -> None:
-    ended = replace(ENDED, outcome=outcome)  # type: ignore[arg-type]  # of a parametrised test
+    ended = replace(RELEASED, outcome=outcome)  # type: ignore[arg-type]  # of a parametrised test
 
-    lost = how_it_ended(HANDOVER, None, NotHeld(ended=ended, holders=()))
+    lost = how_it_ended(LEASE_REF, None, NotHeld(ended=ended, holders=()))
 
     assert isinstance(lost, Lost)
     assert lost.reason == outcome
@@ -93,11 +86,11 @@ def test_a_lease_that_others_ended_is_lost(outcome: str) -> None:
 def test_a_record_that_knows_nothing_of_the_lease_is_a_strangers() -> None:
     unknown = NotHeld(ended=None, holders=())
 
-    assert isinstance(how_it_ended(HANDOVER, None, unknown), RecordReplaced)
-    assert how_it_ended(HANDOVER, GIVEN_UP, unknown) == GIVEN_UP
+    assert isinstance(how_it_ended(LEASE_REF, None, unknown), RecordReplaced)
+    assert how_it_ended(LEASE_REF, GIVEN_UP, unknown) == GIVEN_UP
 
 
 def test_what_was_never_granted_cannot_be_lost() -> None:
-    asked = replace(HANDOVER, token=0)
+    asked = replace(LEASE_REF, token=0)
 
     assert how_it_ended(asked, None, NotHeld(ended=None, holders=())) is None

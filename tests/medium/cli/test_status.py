@@ -1,7 +1,6 @@
-"""`status` and `hold` as they are typed."""
+"""`status` as it is typed."""
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,31 +197,6 @@ def test_text_of_a_stranger_in_data_is_whole_and_still_no_command(site: Site) ->
     assert lock["holders"][0]["owner"]["actor"] == EVIL
     assert [w["owner"]["actor"] for w in lock["waiters"]] == [EVIL]
     assert_harmless(shown.out)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_hold_keeps_the_lock_until_it_is_told_to_stop(site: Site, number: signal.Signals) -> None:
-    running = site.hold("prod")
-    (holder,) = site.holders("prod")
-
-    running.send(number)
-    ended = running.ended()
-
-    assert ended.exit_code == 0, ended
-    assert ended.stdout == b""
-    assert f'Released lock "prod" (fencing token {holder["token"]})' in ended.err
-    assert site.holders("prod") == []
-
-
-def test_hold_ends_when_its_lease_is_lost(site: Site) -> None:
-    running = site.hold("prod", "--ttl", "30s")
-
-    site.bucket.delete_record("prod")
-    ended = running.ended()
-
-    assert ended.exit_code == 76, ended
-    assert "is not in the record any more" in ended.err
-    assert site.bucket.body("prod") is None
 
 
 def test_a_damaged_record_hides_no_other_lock(site: Site) -> None:

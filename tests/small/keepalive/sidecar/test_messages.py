@@ -1,4 +1,4 @@
-"""What a keeper is told and what it says, as text."""
+"""What a sidecar keeper gets and what it reports, as text."""
 
 import json
 from dataclasses import replace
@@ -8,49 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcs_ci_lock.errors import UsageError
-from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.sidecar.messages import PHASES, KeeperSpec, KeeperStatus
-from gcs_ci_lock.platforms.github_job import GitHubJob
-from gcs_ci_lock.storage.pinned import PinnedCredentials
-
-CANARY = "canary-5e1f"
-HANDOVER = LeaseRef(
-    bucket="gs://acme-locks/locks",
-    name="prod",
-    lease="abc",
-    token=41,
-    ttl_s=120.0,
-    max_hold_s=600.0,
-    keeper="sidecar",
-    waited_s=3.0,
-    granted_at=1e9,
-    on_lost="cancel",
-)
-CHARGE = KeeperSpec(
-    lease_ref=HANDOVER,
-    job=GitHubJob(
-        event_path="/github/workflow/event.json",
-        api_url="https://api.github.com",
-        repository="acme/api",
-        run_id="8123",
-        token=f"{CANARY}-job",
-    ),
-    credentials=PinnedCredentials(info={"type": "service_account", "private_key": f"{CANARY}-key"}),
-    proxies={"https_proxy": f"http://{CANARY}-proxy@proxy"},
-)
+from tests.support.samples import CANARY, SPEC
 
 
 @pytest.mark.example
-def test_a_charge_is_read_as_it_was_written() -> None:
-    text = CHARGE.to_json()
+def test_a_spec_is_read_as_it_was_written() -> None:
+    text = SPEC.to_json()
 
     assert "\n" not in text
-    assert KeeperSpec.from_json(text, source="standard input") == CHARGE
+    assert KeeperSpec.from_json(text, source="standard input") == SPEC
 
 
 @pytest.mark.example
-def test_a_charge_shows_no_secret() -> None:
-    assert CANARY not in repr(CHARGE)
+def test_a_spec_shows_no_secret() -> None:
+    assert CANARY not in repr(SPEC)
 
 
 @pytest.mark.property
@@ -58,8 +30,8 @@ def test_a_charge_shows_no_secret() -> None:
     key=st.sampled_from(["schema", "handover", "job", "pinned", "proxies", "more"]),
     value=st.one_of(st.none(), st.integers(), st.text(), st.lists(st.text()), st.just({"a": 1})),
 )
-def test_another_charge_is_refused_and_not_repeated(key: str, value: object) -> None:
-    document = json.loads(CHARGE.to_json()) | {key: value}
+def test_another_spec_is_refused_and_not_repeated(key: str, value: object) -> None:
+    document = json.loads(SPEC.to_json()) | {key: value}
 
     with pytest.raises(UsageError) as refusal:
         KeeperSpec.from_json(json.dumps(document), source="standard input")
@@ -70,7 +42,7 @@ def test_another_charge_is_refused_and_not_repeated(key: str, value: object) -> 
 
 @pytest.mark.example
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"schema": 1}'])
-def test_no_charge_is_refused(text: str) -> None:
+def test_what_is_no_spec_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="standard input is not what"):
         KeeperSpec.from_json(text, source="standard input")
 
@@ -85,19 +57,19 @@ def test_no_charge_is_refused(text: str) -> None:
         reason=st.text(max_size=50),
     )
 )
-def test_news_are_read_as_they_were_written(status: KeeperStatus) -> None:
+def test_a_status_is_read_as_it_was_written(status: KeeperStatus) -> None:
     assert KeeperStatus.from_json(status.to_json()) == status
 
 
 @pytest.mark.property
 @given(st.text(max_size=80))
-def test_what_is_no_news_is_none(line: str) -> None:
+def test_what_is_no_status_is_none(line: str) -> None:
     assert KeeperStatus.from_json(line) is None
 
 
 @pytest.mark.example
 @pytest.mark.parametrize("phase", ["", "released ", "KEEPING", "dead"])
-def test_news_of_an_unknown_phase_are_none(phase: str) -> None:
+def test_a_status_of_an_unknown_phase_is_none(phase: str) -> None:
     assert (
         KeeperStatus.from_json(KeeperStatus(phase="lost").to_json().replace('"lost"', f'"{phase}"'))
         is None
@@ -112,14 +84,14 @@ def test_only_an_end_is_final() -> None:
 
 
 @pytest.mark.example
-def test_a_charge_goes_on_with_what_was_granted() -> None:
-    granted = replace(HANDOVER, token=42)
+def test_a_spec_continues_with_what_was_granted() -> None:
+    granted = replace(SPEC.lease_ref, token=42)
 
-    spec = CHARGE.granted(granted)
+    spec = SPEC.granted(granted)
 
     assert spec.lease_ref == granted
-    assert spec == replace(CHARGE, lease_ref=granted)
-    assert spec.lease_ref != CHARGE.lease_ref
+    assert spec == replace(SPEC, lease_ref=granted)
+    assert spec.lease_ref != SPEC.lease_ref
 
 
 @pytest.mark.example
@@ -133,8 +105,8 @@ def test_a_charge_goes_on_with_what_was_granted() -> None:
         ('"https_proxy": "http', '"https_proxy": 7, "x": "http'),
     ],
 )
-def test_a_charge_with_one_wrong_field_is_refused(old: str, new: str) -> None:
-    assert old in CHARGE.to_json()
+def test_a_spec_with_one_wrong_field_is_refused(old: str, new: str) -> None:
+    assert old in SPEC.to_json()
 
     with pytest.raises(UsageError, match=r"^standard input is not what gcs-ci-lock wrote"):
-        KeeperSpec.from_json(CHARGE.to_json().replace(old, new), source="standard input")
+        KeeperSpec.from_json(SPEC.to_json().replace(old, new), source="standard input")
