@@ -1,9 +1,9 @@
 """What the stand-ins for the APIs of CI systems have in common: how they answer, well or badly."""
 
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal, Self
+from typing import Literal
+
+from tests.support.local_server import Exchange, LocalServer
 
 # Seconds between two bytes of a server that drips.
 DRIP = 0.05
@@ -28,7 +28,7 @@ class Answer:
 
 
 @dataclass
-class FakeCi:
+class FakeCi(LocalServer):
     """A server on this machine; keeps what was sent to it.
 
     Attributes:
@@ -51,68 +51,28 @@ class FakeCi:
         self.posted.append(path)
         return Answer(status=404)
 
-    def __enter__(self) -> Self:
-        self._server = _Server(self)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        # Looks for its end twenty times a second: every test has a server of its own.
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.leaving.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    def __init__(self, fake: FakeCi) -> None:
-        self.fake = fake
-        self.leaving = threading.Event()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing of clients that have hung up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        fake = self.server.fake
-        fake.headers.append({name.lower(): value for name, value in self.headers.items()})
-        fake.paths.append(self.path)
-        self._answer(fake.answer_to(self.path))
-
-    def do_POST(self) -> None:
-        fake = self.server.fake
-        fake.headers.append({name.lower(): value for name, value in self.headers.items()})
-        self._answer(fake.took_post(self.path))
-
-    def _answer(self, answer: Answer) -> None:
-        if answer.manner == "hang":
-            self.server.leaving.wait()
-        elif answer.manner == "drip-head":
-            self._drip(b"HTTP/1.1 200 OK\r\n", b"X")
-        elif answer.manner == "drip":
-            self._drip(b"HTTP/1.1 200 OK\r\n\r\n" + answer.body, b" ")
+    def respond(self, exchange: Exchange) -> None:
+        self.headers.append(exchange.given)
+        if exchange.command == "POST":
+            self._send(self.took_post(exchange.path), exchange)
         else:
-            self._plain(answer)
+            self.paths.append(exchange.path)
+            self._send(self.answer_to(exchange.path), exchange)
 
-    def _plain(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        if answer.location:
-            self.send_header("Location", answer.location)
-        if answer.encoding:
-            self.send_header("Content-Encoding", answer.encoding)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
+    def _send(self, answer: Answer, exchange: Exchange) -> None:
+        match answer.manner:
+            case "hang":
+                self.closing.wait()
+            case "drip-head":
+                self._drip(b"HTTP/1.1 200 OK\r\n", b"X", exchange)
+            case "drip":
+                self._drip(b"HTTP/1.1 200 OK\r\n\r\n" + answer.body, b" ", exchange)
+            case "plain":
+                named = {"Location": answer.location, "Content-Encoding": answer.encoding}
+                headers = {name: value for name, value in named.items() if value}
+                exchange.reply(answer.status, answer.body, headers)
 
-    def _drip(self, start: bytes, drop: bytes) -> None:
-        self.wfile.write(start)
-        while not self.server.leaving.wait(DRIP):
-            self.wfile.write(drop)
-
-    def log_message(self, *_: object) -> None:
-        return
+    def _drip(self, start: bytes, drop: bytes, exchange: Exchange) -> None:
+        exchange.wfile.write(start)
+        while not self.closing.wait(DRIP):
+            exchange.wfile.write(drop)

@@ -1,11 +1,11 @@
 """Google's token exchange and GitHub's OIDC endpoint, on this machine."""
 
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.local_server import Exchange, LocalServer
 
 # google-auth renews a token that is good for less than 225 s before each use.
 AT_ONCE = 60
@@ -13,7 +13,7 @@ REQUEST_TOKEN = "canary-request-token"
 
 
 @dataclass
-class FakeSts:
+class FakeSts(LocalServer):
     """Gives `jwt-1`, `jwt-2` ... to jobs, and `access-1`, `access-2` ... for them.
 
     Attributes:
@@ -45,49 +45,29 @@ class FakeSts:
             **more,
         }
 
-    def __enter__(self) -> Self:
-        fake = self
+    def respond(self, exchange: Exchange) -> None:
+        if exchange.command == "GET":
+            query = dict(parse_qsl(urlsplit(exchange.path).query))
+            self.asked.append((query, exchange.given.get("authorization", "")))
+            _send(exchange, 200, {"value": f"jwt-{len(self.asked)}"})
+            return
+        body = exchange.content()
+        if "generateAccessToken" in exchange.path:
+            self.impersonated.append((exchange.path, exchange.given.get("authorization", "")))
+            expiry = "2099-01-01T00:00:00Z"
+            _send(exchange, 200, {"accessToken": "acting", "expireTime": expiry})
+            return
+        self.exchanged.append(dict(parse_qsl(body.decode())))
+        answer = {
+            "access_token": f"access-{len(self.exchanged)}",
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "token_type": "Bearer",
+            "expires_in": self.expires_in,
+        }
+        refused = {"error": "invalid_grant", "error_description": "not you"}
+        _send(exchange, self.status, answer if self.status == 200 else refused)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                query = dict(parse_qsl(urlsplit(self.path).query))
-                fake.asked.append((query, self.headers.get("Authorization", "")))
-                self._answer(200, {"value": f"jwt-{len(fake.asked)}"})
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-                if "generateAccessToken" in self.path:
-                    token = self.headers.get("Authorization", "")
-                    fake.impersonated.append((self.path, token))
-                    expiry = "2099-01-01T00:00:00Z"
-                    self._answer(200, {"accessToken": "acting", "expireTime": expiry})
-                    return
-                fake.exchanged.append(dict(parse_qsl(body.decode())))
-                answer = {
-                    "access_token": f"access-{len(fake.exchanged)}",
-                    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-                    "token_type": "Bearer",
-                    "expires_in": fake.expires_in,
-                }
-                refused = {"error": "invalid_grant", "error_description": "not you"}
-                self._answer(fake.status, answer if fake.status == 200 else refused)
-
-            def _answer(self, status: int, document: object) -> None:
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+def _send(exchange: Exchange, status: int, document: object) -> None:
+    body = json.dumps(document).encode()
+    exchange.reply(status, body, {"Content-Type": "application/json"})

@@ -1,13 +1,13 @@
 """A storage server whose every answer a test writes down beforehand."""
 
-import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.local_server import Exchange, LocalServer
 
 Manner = Literal["whole", "hang", "reset", "half"]
 
@@ -40,84 +40,45 @@ class Asked:
     body: bytes
 
 
-class ScriptedServer:
+class ScriptedServer(LocalServer):
     """Answers as written, the last answer again and again; remembers what it was asked."""
+
+    protocol = "HTTP/1.1"
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
-        self._closing = threading.Event()
         self.asked: list[Asked] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.url
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def respond(self, exchange: Exchange) -> None:
+        self.asked.append(_asked(exchange))
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        exchange.close_connection = True
+        if answer.manner == "hang":
+            self.closing.wait(30)
+        if answer.manner in ("hang", "reset"):
+            return
+        exchange.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            exchange.send_header(name, value)
+        if answer.date:
+            exchange.send_header("Date", answer.date)
+        exchange.send_header("Content-Length", str(len(answer.body)))
+        # Said as well as done: a client would send its next request into the closing one.
+        exchange.send_header("Connection", "close")
+        exchange.end_headers()
+        half = len(answer.body) // 2
+        with suppress(OSError):
+            exchange.wfile.write(answer.body[:half] if answer.manner == "half" else answer.body)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
-    def _next(self) -> Answer:
-        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self) -> None:
-                server.asked.append(self._asked())
-                answer = server._next()
-                self.close_connection = True
-                if answer.manner == "hang":
-                    server._closing.wait(30)
-                if answer.manner in ("hang", "reset"):
-                    return
-                self.send_response_only(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                if answer.date:
-                    self.send_header("Date", answer.date)
-                self.send_header("Content-Length", str(len(answer.body)))
-                # Said as well as done: a client would send its next request into the closing one.
-                self.send_header("Connection", "close")
-                self.end_headers()
-                half = len(answer.body) // 2
-                try:
-                    self.wfile.write(answer.body[:half] if answer.manner == "half" else answer.body)
-                except OSError:
-                    return
-
-            def _asked(self) -> Asked:
-                parts = urlsplit(self.path)
-                length = int(self.headers.get("Content-Length") or 0)
-                return Asked(
-                    self.command,
-                    parts.path,
-                    parse_qs(parts.query),
-                    {name.lower(): value for name, value in self.headers.items()},
-                    self.rfile.read(length),
-                )
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
-            setattr(Handler, f"do_{method}", Handler.answer)
-        return Handler
+def _asked(exchange: Exchange) -> Asked:
+    parts = urlsplit(exchange.path)
+    query = parse_qs(parts.query)
+    return Asked(exchange.command, parts.path, query, exchange.given, exchange.content())
 
 
 def http_date(moment: float) -> str:
