@@ -71,7 +71,8 @@ def test_the_summary_and_the_log_tell_how_it_was(bucket: TestBucket, tmp_path: P
 
     assert post.exit_code == 0, post
     assert "| outcome | released |" in step.summary
-    assert "| renewals | 1 |" in step.summary
+    # More than one if the machine is busy for longer than a renewal interval.
+    assert re.search(r"\| renewals \| [1-9] \|", step.summary)
     assert "| missed renewals | 0 |" in step.summary
     names = [command.name for command in post.commands]
     assert names == ["group", "endgroup"]
@@ -381,7 +382,7 @@ def test_a_job_whose_end_cannot_be_seen_is_over_at_max_hold(
     assert 18 < end["ended_at"] - end["granted_at"] < 24
     assert (end["outcome"], end["note"]) == ("released", "max-hold (20s) is over")
     assert post.exit_code == 76
-    assert "max-hold is over" in post.said("error")
+    assert "max-hold (20s) is over" in post.said("error")
 
 
 def test_the_keeper_can_do_nothing_but_keep(bucket: TestBucket, tmp_path: Path) -> None:
