@@ -2,18 +2,21 @@
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gcs_ci_lock import wiring
 from gcs_ci_lock.errors import StoreError, UsageError
-from gcs_ci_lock.keepalive.lease_ref import LeaseRef
+from gcs_ci_lock.keepalive.sidecar.errors import SidecarUnavailable
 from gcs_ci_lock.protocol.timing import Timing
 from gcs_ci_lock.storage.gcs import GcsStore
 from gcs_ci_lock.storage.pinned import AMBIENT
-from gcs_ci_lock.wiring import connect, open_lease, resolve_credentials
+from gcs_ci_lock.system.clock import SystemClock
+from gcs_ci_lock.wiring import connect, connect_engine, open_lease, resolve_credentials
 from tests.support.fakes import PATHS
+from tests.support.samples import LEASE_REF
 
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/acme"
 
@@ -90,16 +93,7 @@ def test_a_connection_is_made_without_a_request_and_its_lock_uses_its_clocks() -
 
 @pytest.mark.example
 def test_the_lock_of_a_lease_is_the_one_that_was_acquired() -> None:
-    lease_ref = LeaseRef(
-        bucket="gs://acme-locks/locks",
-        name="prod",
-        lease="k3v9",
-        token=41,
-        ttl_s=120.0,
-        max_hold_s=3600.0,
-        keeper="process",
-        endpoint="http://127.0.0.1:1",
-    )
+    lease_ref = replace(LEASE_REF, endpoint="http://127.0.0.1:1")
 
     connection, lock = open_lease(lease_ref, environ={})
 
@@ -126,3 +120,11 @@ def test_google_is_imported_only_when_a_connection_is_made() -> None:
         not {f"gcs_ci_lock.storage.{name}" for name in ("connection", "credentials", "gcs")}
         & at_import
     )
+
+
+@pytest.mark.example
+def test_an_engine_that_is_not_there_is_no_sidecar(tmp_path: Path) -> None:
+    environ = {"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"}
+
+    with pytest.raises(SidecarUnavailable, match="there is no Docker socket"):
+        connect_engine(environ, SystemClock())
