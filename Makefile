@@ -11,8 +11,9 @@ help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(READY) ## create .venv with everything in it; install the git hooks
+	@scripts/hooks
 
-$(READY): pyproject.toml requirements/dev.txt scripts/setup scripts/hooks
+$(READY): pyproject.toml requirements/dev.txt scripts/setup
 	@scripts/setup
 	@touch $@
 

@@ -30,9 +30,11 @@ def hold(acquirer: Acquirer) -> int | Stopped:
     results = held.release()
     if (loss := loss_on_release(results)) is not None:
         inputs = acquirer.inputs
-        return report_loss(
+        code = report_loss(
             acquirer.step, loss, on_lost=inputs.on_lost, job=inputs.job, cancelled=False
         )
+        if code:
+            return code
     if any(isinstance(result, NotReleased) for _, result in results):
         return StorageUnreachable.exit_code
     return 0

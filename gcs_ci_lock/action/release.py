@@ -7,7 +7,7 @@ from gcs_ci_lock.action.state import StepState, leases_of_job
 from gcs_ci_lock.keepalive.sidecar.engine import Engine
 from gcs_ci_lock.keepalive.sidecar.messages import KeeperSpec
 from gcs_ci_lock.platforms.github import GitHubStep
-from gcs_ci_lock.report.messages import released_line
+from gcs_ci_lock.report.messages import not_released_line, released_line
 
 
 def release(
@@ -27,14 +27,15 @@ def release(
 
     Raises:
         NotAcquired: this job holds no such lock.
-        LockError: one could not be released; it expires by itself.
     """
 
     def release_one(spec: KeeperSpec) -> int:
         lease_ref = spec.lease_ref
         ending = end_job_lease(step, lease_ref, spec, engine=engine, open_lease=open_lease)
         if ending.error is not None and ending.loss is None:
-            raise ending.error
+            ttl = lease_ref.timing.ttl
+            step.error(not_released_line(lease_ref.name, ending.error, ttl=ttl))
+            return ending.error.exit_code
         if (loss := ending.loss_of(lease_ref)) is not None:
             return report_loss(
                 step,

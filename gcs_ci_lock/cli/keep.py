@@ -63,7 +63,8 @@ def keep(path: Path, inherited: int) -> int:
     if isinstance(ended, Lost):
         file_lock.write_ended(ended.message, loss=ended.reason)
         return LeaseLost.exit_code
-    file_lock.write_ended(f"token {lease_ref.token} was released")
+    note = ended.ended.note or f"token {lease_ref.token} was released"
+    file_lock.write_ended(note, loss=ended.ended.loss)
     return 0
 
 

@@ -23,8 +23,8 @@ from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.locking.lease import Lost
 from gcs_ci_lock.locking.outcome import Released, Stopped
 from gcs_ci_lock.locking.request import LockRequest
-from gcs_ci_lock.protocol.record import LossReason
-from gcs_ci_lock.report.messages import lease_lost, released_line
+from gcs_ci_lock.protocol.record import LossReason, PastLease
+from gcs_ci_lock.report.messages import lease_lost, not_released_line, released_line
 from gcs_ci_lock.system.clock import SystemClock
 from gcs_ci_lock.system.console import print_err, write_line
 from gcs_ci_lock.system.signals import SignalStop, StopWhen
@@ -106,7 +106,7 @@ def release(path: Path, *, verbose: bool) -> int:
 
     Raises:
         LeaseLost: it was lost before; another job's lease is never released.
-        LockError: the lease could not be released; it expires by itself.
+        UsageError: the lease file cannot be used.
     """
     lease_file = LeaseFile(path)
     lease_ref = lease_file.read()
@@ -118,11 +118,19 @@ def release(path: Path, *, verbose: bool) -> int:
     known = _loss_without_keeper(lease_ref, keeper) if lost_before else None
     if not lease_file.stop_keeper(SystemClock(), within=STOP_WITHIN):
         print_err(f"The keeper of lease file {lease_file.path} does not end; releasing anyway")
-    connection, lock = open_lock(lease_ref, verbose=verbose)
-    result = end_lease(lock, lease_ref, random=connection.random, loss=known)
+    try:
+        connection, lock = open_lock(lease_ref, verbose=verbose)
+        result = end_lease(lock, lease_ref, random=connection.random, loss=known)
+    except LockError as error:
+        print_err(not_released_line(lease_ref.name, error, ttl=lease_ref.timing.ttl))
+        return error.exit_code
     lease_file.remove()
     ended = result.ended if isinstance(result, Released) else result
-    match how_it_ended(lease_ref, known, ended):
+    loss = how_it_ended(lease_ref, known, ended)
+    if loss is None and isinstance(ended, PastLease):
+        # A keeper that was gone before us released by itself: its file was away for a while.
+        loss = known
+    match loss:
         case RecordReplaced(lost=lost) | (Lost() as lost):
             raise lease_lost(lease_ref.name, lost)
         case None if lease_ref.token:

@@ -147,7 +147,7 @@ Reason = Annotated[
         envvar="GCS_CI_LOCK_REASON",
         metavar="TEXT",
         show_default=False,
-        help="Why the lock is held; waiters see it.",
+        help="Why, for those who wait; they see it.",
     ),
 ]
 Until = Annotated[

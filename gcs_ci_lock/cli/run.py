@@ -14,6 +14,7 @@ from gcs_ci_lock.locking.outcome import NotReleased, Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.system.child import Child, ChildExited
+from gcs_ci_lock.system.console import print_err
 from gcs_ci_lock.system.signals import SignalStop
 
 RENEWED_BY = "this process"
@@ -52,6 +53,9 @@ def run(options: AcquireOptions, argv: Sequence[str]) -> int:
         )
 
     finished = held.renewed_while(work)
+    if isinstance(finished, Lost):
+        # Before the release, which may take a while.
+        print_err(f"Stopped the command: {finished.message}")
     not_released = _release(held)
     if isinstance(finished, Lost):
         return LeaseLost.exit_code

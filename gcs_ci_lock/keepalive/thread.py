@@ -32,13 +32,8 @@ class KeeperThread:
     def start(self) -> None:
         """Begin to renew, or begin again after `pause`."""
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._keeper.run,
-            args=(self._stop,),
-            kwargs={"renew_now": self._renew_now},
-            name="keeper",
-            daemon=True,
-        )
+        args = (self._stop, self._thread)
+        self._thread = threading.Thread(target=self._run, args=args, name="keeper", daemon=True)
         self._thread.start()
 
     def pause(self) -> None:
@@ -66,6 +61,12 @@ class KeeperThread:
             if (lost := self.lost()) is not None:
                 return lost
         return self.lost()
+
+    def _run(self, stop: threading.Event, before: threading.Thread | None) -> None:
+        if before is not None:
+            # Two writes of one lease must never be in flight together.
+            before.join()
+        self._keeper.run(stop, renew_now=self._renew_now)
 
     def __enter__(self) -> Self:
         self.start()

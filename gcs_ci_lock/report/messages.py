@@ -29,6 +29,8 @@ from gcs_ci_lock.report.format import (
 # Holders in a message: never a full screen.
 MOST_SHOWN = 5
 MOST_NAMED = 3
+# A slot is free after this many ttls at most, clocks and dates included (docs/protocol.md).
+SLOT_FREE_AFTER = 16 / 15
 # A name and a holder of this length leave room for the rest of a title.
 _PART_OF_TITLE = 40
 
@@ -164,7 +166,7 @@ def not_released_line(name: str, error: LockError, *, ttl: float) -> str:
     """
     return (
         f'lock "{name}" could not be released: {error}. Its lease ends by itself, at most '
-        f"{format_duration(ttl)} after its last renewal"
+        f"{format_duration(ttl * SLOT_FREE_AFTER)} after its last renewal"
     )
 
 

@@ -83,7 +83,7 @@ def test_a_command_ends_while_the_server_is_gone(
 
     assert ended.exit_code == expected, ended
     assert 'lock "prod" could not be released: ' in ended.err
-    assert "Its lease ends by itself, at most 2m00s after its last renewal" in ended.err
+    assert "Its lease ends by itself, at most 2m08s after its last renewal" in ended.err
 
 
 def test_a_hold_is_told_to_end_while_the_server_is_gone(

@@ -99,9 +99,11 @@ def test_a_server_that_is_down_is_an_error_and_post_tries_again(job: MemoryJob) 
     acquire.acquire()
     outage.down = True
 
-    with pytest.raises(StorageUnreachable):
-        job.step("release", client=job.world.client("release", fault=outage)).release()
+    release = job.step("release", client=job.world.client("release", fault=outage))
+    exit_code = release.release()
 
+    assert exit_code == StorageUnreachable.exit_code
+    assert 'lock "prod" could not be released' in release.said("error")
     assert job.holders() == ["lock-1"]
     assert acquire.post() == 76
     assert job.holders() == []

@@ -352,4 +352,19 @@ def test_a_release_that_nobody_answers_is_an_error(
     ended = later(shell, "release", path)
 
     assert ended.exit_code == 69
+    assert 'lock "prod" could not be released' in ended.err
+    assert "at most 2m08s after its last renewal" in ended.err
     assert shell.holders() == ["me-1"]
+
+
+def test_a_lease_that_its_process_released_while_the_file_was_away_was_lost(
+    shell: MemoryShell, path: Path, acquire: Callable[..., Ended], background: Background
+) -> None:
+    acquire()
+    shell.world.client("keeper").lock.release("me-1")
+    background.end(f"token {TOKEN} was released")
+
+    ended = later(shell, "release", path)
+
+    assert ended.exit_code == 76
+    assert f"token {TOKEN} was released" in ended.err

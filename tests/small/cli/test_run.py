@@ -84,7 +84,7 @@ def test_a_command_that_succeeds_without_a_release_is_no_success(
 
     assert ended.exit_code == 69
     assert 'lock "prod" could not be released: connection refused' in ended.err
-    assert "Its lease ends by itself, at most 2m00s after its last renewal" in ended.err
+    assert "Its lease ends by itself, at most 2m08s after its last renewal" in ended.err
 
 
 @pytest.mark.fault

@@ -122,3 +122,37 @@ def test_a_renewal_that_hangs_is_stuck_and_delays_neither_the_pause_nor_the_loss
     assert lost is not None
     assert lost.reason is LossReason.RENEWAL_OVERDUE
     assert not keepalive.is_stuck
+
+
+@pytest.mark.fault
+def test_a_restart_waits_for_the_renewal_that_hangs(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = keeper_of(client)
+    sent, answered = threading.Event(), threading.Event()
+    in_flight: list[str] = []
+    most: list[int] = []
+
+    def hang(_request: Request, when: Moment) -> None:
+        if when == "before":
+            in_flight.append("request")
+            most.append(len(in_flight))
+            sent.set()
+            answered.wait(WITHIN)
+            in_flight.pop()
+
+    monkeypatch.setattr(thread, "STUCK_AFTER", 0.01 - client.timing.write_timeout)
+    client.store._fault = hang  # noqa: SLF001 - from now on
+    keepalive = KeeperThread(keeper, renew_now=True)
+    keepalive.start()
+    sent.wait(WITHIN)
+    keepalive.pause()
+    keepalive.start()
+    renewals_while_stuck = len(most)
+    answered.set()
+    keepalive.pause()
+    for one in [one for one in threading.enumerate() if one.name == "keeper"]:
+        one.join(WITHIN)
+
+    assert renewals_while_stuck == 1
+    assert max(most) == 1
