@@ -3,10 +3,9 @@
 from gcs_ci_lock.action.acquire import Acquirer
 from gcs_ci_lock.action.end_lease import report_loss
 from gcs_ci_lock.action.outputs import report_acquired
-from gcs_ci_lock.errors import StorageUnreachable
-from gcs_ci_lock.keepalive.held import HeldLocks, loss_on_release
+from gcs_ci_lock.keepalive.held import HeldLocks, exit_code_on_release, loss_on_release
 from gcs_ci_lock.keepalive.thread import KeeperThread
-from gcs_ci_lock.locking.outcome import NotReleased, Stopped
+from gcs_ci_lock.locking.outcome import Stopped
 from gcs_ci_lock.protocol.duration import format_duration
 
 
@@ -35,6 +34,4 @@ def hold(acquirer: Acquirer) -> int | Stopped:
         )
         if code:
             return code
-    if any(isinstance(result, NotReleased) for _, result in results):
-        return StorageUnreachable.exit_code
-    return 0
+    return exit_code_on_release(results)

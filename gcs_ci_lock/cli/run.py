@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from gcs_ci_lock.cli.acquire import acquire_lock, print_release, requests_of, verifier_for
 from gcs_ci_lock.cli.options import AcquireOptions
-from gcs_ci_lock.errors import LeaseLost, LockError, StorageUnreachable
-from gcs_ci_lock.keepalive.held import HeldLock, HeldLocks, loss_on_release
+from gcs_ci_lock.errors import LeaseLost, LockError
+from gcs_ci_lock.keepalive.held import HeldLock, HeldLocks, exit_code_on_release, loss_on_release
 from gcs_ci_lock.keepalive.lease_ref import LeaseRef
 from gcs_ci_lock.keepalive.thread import KeeperThread
 from gcs_ci_lock.locking.lease import Lost
-from gcs_ci_lock.locking.outcome import NotReleased, Obsolete, Stopped, TimedOut
+from gcs_ci_lock.locking.outcome import Obsolete, Stopped, TimedOut
 from gcs_ci_lock.locking.request import LockRequest
 from gcs_ci_lock.ports import Stop
 from gcs_ci_lock.system.child import Child, ChildExited
@@ -109,9 +109,7 @@ def _release(held: HeldLocks) -> int:
     results = held.release()
     if (loss := loss_on_release(results)) is not None:
         raise loss
-    if any(isinstance(result, NotReleased) for _, result in results):
-        return StorageUnreachable.exit_code
-    return 0
+    return exit_code_on_release(results)
 
 
 def _variables(held: HeldLocks) -> dict[str, str]:

@@ -235,3 +235,9 @@ def loss_on_release(results: Sequence[tuple[HeldLock, ReleaseResult]]) -> LeaseL
     """Return the error for the last loss among the results of `HeldLocks.release`, or None."""
     losses = [(one, result) for one, result in results if isinstance(result, Lost)]
     return lease_lost(losses[-1][0].name, losses[-1][1]) if losses else None
+
+
+def exit_code_on_release(results: Sequence[tuple[HeldLock, ReleaseResult]]) -> int:
+    """Return 0, or the exit code for locks that `HeldLocks.release` could not release."""
+    failed = any(isinstance(result, NotReleased) for _, result in results)
+    return StorageUnreachable.exit_code if failed else 0
